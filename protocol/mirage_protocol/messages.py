@@ -1,0 +1,273 @@
+"""Every message of protocol version 1, as typed values (SPEC.md section 4).
+
+A message class lists its fields with their checks; `encode` and `decode` do the rest. Unknown fields are ignored,
+so that a newer peer can add some; an unknown message is an error that names it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from mirage_protocol.checks import FLAG, TEXT, UNSIGNED, Choice, Integer, ListOf, MapOf, Number, Text, anything
+from mirage_protocol.errors import ErrorCode, ProtocolError
+from mirage_protocol.framing import pack, unpack
+from mirage_protocol.limits import DEFAULT_WINDOW, MAX_WINDOW, PROTOCOL_VERSION
+from mirage_protocol.planes import Plane, lay_out, read_planes
+
+Role = Literal["source", "viewer", "controller"]
+DropReason = Literal["newer", "failed"]
+StreamState = Literal["waiting", "streaming", "recovering"]
+
+ROLES: tuple[str, ...] = get_args(Role)
+
+_Name = Annotated[str, Text(200)]
+_Id = Annotated[int, UNSIGNED]
+_Values = Annotated[dict[str, Any], MapOf(anything)]
+_Matrix = Annotated[tuple[float, ...], ListOf(Number(), length=16)]
+_Planes = Annotated[dict[str, Plane], "planes"]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The camera that a frame was rendered with (SPEC.md section 5.6): two 4x4 matrices row by row, and metres."""
+
+    view: _Matrix
+    projection: _Matrix
+    near: Annotated[float, Number(0.0)]
+    far: Annotated[float, Number(0.0)]
+
+
+@dataclass(frozen=True)
+class ServerHello:
+    """The server's first message: who it is, what it runs and what it can do."""
+
+    TYPE: ClassVar[str] = "hello"
+    protocol: Annotated[int, Integer(1, 2**16)]
+    server: _Name
+    stream: _Name
+    model: _Values
+    capabilities: _Values
+    parameters: Annotated[tuple[dict[str, Any], ...], ListOf(MapOf(anything))]
+    token_required: Annotated[bool, FLAG] = False
+
+
+@dataclass(frozen=True)
+class ClientHello:
+    """The client's first message: what it wants to be, and that it may."""
+
+    TYPE: ClassVar[str] = "hello"
+    role: Annotated[Role, Choice(ROLES)]
+    protocol: Annotated[int, Integer(1, 2**16)] = PROTOCOL_VERSION
+    client: _Name = ""
+    token: Annotated[str | None, Text(1000)] = None
+    take_over: Annotated[bool, FLAG] = False
+    window: Annotated[int, Integer(1, MAX_WINDOW)] = DEFAULT_WINDOW
+    parameters: _Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The server accepts the client: its role, the window of frames in flight, the stream's parameters now."""
+
+    TYPE: ClassVar[str] = "ready"
+    connection: _Id
+    role: Annotated[Role, Choice(ROLES)]
+    stream: _Name
+    window: Annotated[int, Integer(1, MAX_WINDOW)]
+    parameters: _Values
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One rendered frame, from the source to the server."""
+
+    TYPE: ClassVar[str] = "frame"
+    id: _Id
+    planes: _Planes
+    time: _Id = 0
+    motion_from: Annotated[int | None, UNSIGNED] = None
+    camera: Annotated[Camera | None, "camera"] = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One transformed frame, from the server to every subscriber of the stream."""
+
+    TYPE: ClassVar[str] = "result"
+    id: _Id
+    planes: _Planes
+    time: _Id = 0
+    dropped: _Id = 0
+    dropped_ids: Annotated[tuple[int, ...], ListOf(UNSIGNED)] = ()
+    received: _Id = 0
+    sent: _Id = 0
+    timings: Annotated[dict[str, float], MapOf(Number(0.0))] = field(default_factory=dict)
+    parameters: _Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Frames that will have no result: a newer one replaced them, or the transformation failed."""
+
+    TYPE: ClassVar[str] = "dropped"
+    ids: Annotated[tuple[int, ...], ListOf(UNSIGNED)]
+    reason: Annotated[DropReason, Choice(get_args(DropReason))]
+
+
+@dataclass(frozen=True)
+class Set:
+    """A client changes parameters; all of them, or none with an error."""
+
+    TYPE: ClassVar[str] = "set"
+    request: _Id
+    parameters: _Values
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """The parameters of a ``set`` are in force from the next frame on; ``prompt`` says what was understood."""
+
+    TYPE: ClassVar[str] = "ack"
+    request: _Id
+    parameters: _Values
+    prompt: Annotated[dict[str, Any] | None, MapOf(anything)] = None
+
+
+@dataclass(frozen=True)
+class ParametersChanged:
+    """Somebody else on the stream changed these parameters."""
+
+    TYPE: ClassVar[str] = "parameters"
+    parameters: _Values
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the stream is doing, sent when it changes."""
+
+    TYPE: ClassVar[str] = "status"
+    state: Annotated[StreamState, Choice(get_args(StreamState))]
+    message: Annotated[str, TEXT] = ""
+
+
+@dataclass(frozen=True)
+class Error:
+    """A message could not be used; the connection goes on unless a close frame follows."""
+
+    TYPE: ClassVar[str] = "error"
+    code: Annotated[ErrorCode, Text(40)]
+    message: Annotated[str, TEXT]
+    field: Annotated[str | None, Text(400)] = None
+    request: Annotated[int | None, UNSIGNED] = None
+    id: Annotated[int | None, UNSIGNED] = None
+
+
+@dataclass(frozen=True)
+class Ping:
+    """A client asks for the server's clock; ``time`` is the client's own, in microseconds."""
+
+    TYPE: ClassVar[str] = "ping"
+    time: _Id
+
+
+@dataclass(frozen=True)
+class Pong:
+    """The answer: the client's ``time`` again, and the server's monotonic clock in microseconds."""
+
+    TYPE: ClassVar[str] = "pong"
+    time: _Id
+    server_time: _Id
+
+
+ClientMessage = ClientHello | Frame | Set | Ping
+ServerMessage = (
+    ServerHello | Ready | Result | Dropped | Acknowledged | ParametersChanged | Status | Error | Pong
+)
+Message = ClientMessage | ServerMessage
+
+FROM_CLIENT: Mapping[str, type[ClientMessage]] = {kind.TYPE: kind for kind in get_args(ClientMessage)}
+FROM_SERVER: Mapping[str, type[ServerMessage]] = {kind.TYPE: kind for kind in get_args(ServerMessage)}
+
+_Kind = TypeVar("_Kind")
+
+
+def encode(message: Message) -> bytes:
+    """Return the message as one binary WebSocket message. Fields that are None are left out.
+
+    Raises ValueError when the header would be over its limit.
+    """
+    header: dict[str, Any] = {"type": message.TYPE}
+    parts: list[memoryview] = []
+    for spec in dataclasses.fields(message):
+        value = getattr(message, spec.name)
+        if value is None:
+            continue
+        if spec.name == "planes":
+            value, parts = lay_out(value)
+        elif isinstance(value, Camera):
+            value = dataclasses.asdict(value)
+        header[spec.name] = value
+    return pack(header, parts)
+
+
+def decode_client(message: bytes | memoryview) -> ClientMessage:
+    """Return the message that a client sent; raises `ProtocolError`."""
+    return _decode(message, FROM_CLIENT)
+
+
+def decode_server(message: bytes | memoryview) -> ServerMessage:
+    """Return the message that a server sent; raises `ProtocolError`."""
+    return _decode(message, FROM_SERVER)
+
+
+def peek(message: bytes | memoryview) -> dict[str, int]:
+    """Return the ``request`` or ``id`` of a message that could not be decoded, so that its error can name it."""
+    try:
+        header, _ = unpack(message)
+        return {key: UNSIGNED(header[key], key) for key in ("request", "id") if key in header}
+    except ProtocolError:
+        return {}
+
+
+def _decode(message: bytes | memoryview, kinds: Mapping[str, type[_Kind]]) -> _Kind:
+    header, payload = unpack(message)
+    if "type" not in header:
+        raise ProtocolError("missing-field", "type is missing", "type")
+    name = Text(200)(header["type"], "type")
+    if name not in kinds:
+        problem = f"there is no message '{name[:40]}' in this direction; there are {', '.join(kinds)}"
+        raise ProtocolError("unknown-message", problem, "type")
+    return _build(kinds[name], header, payload)
+
+
+def _build(kind: type[_Kind], header: Mapping[str, Any], payload: memoryview, prefix: str = "") -> _Kind:
+    values: dict[str, Any] = {}
+    for name, check, required in _fields_of(kind):
+        path = prefix + name
+        if header.get(name) is None:
+            if required:
+                raise ProtocolError("missing-field", f"{path} is missing", path)
+        elif check == "planes":
+            values[name] = read_planes(header[name], payload, path)
+        elif check == "camera":
+            values[name] = _build(Camera, MapOf(anything)(header[name], path), payload, f"{path}.")
+        else:
+            values[name] = check(header[name], path)
+    return kind(**values)
+
+
+@functools.cache
+def _fields_of(kind: type[Any]) -> tuple[tuple[str, Any, bool], ...]:
+    """List (name, check, required) of a message class: the checks are what its fields are annotated with."""
+    hints = get_type_hints(kind, include_extras=True)
+    fields = []
+    for spec in dataclasses.fields(kind):
+        hint = hints[spec.name]
+        assert get_origin(hint) is Annotated
+        required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
+        fields.append((spec.name, hint.__metadata__[0], required))
+    return tuple(fields)

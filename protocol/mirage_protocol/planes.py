@@ -1,0 +1,116 @@
+"""The pictures that a message carries: names, formats, sizes (SPEC.md section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mirage_protocol.checks import Choice, Integer
+from mirage_protocol.errors import ProtocolError
+from mirage_protocol.framing import aligned
+from mirage_protocol.limits import ALIGNMENT, MAX_DIMENSION
+
+BYTES_PER_PIXEL: Final[Mapping[str, int]] = {"rgba8": 4, "rgb8": 3, "r32f": 4, "rg16f": 4, "r32u": 4}
+"""Formats whose size follows from their shape. ``jpeg`` is the one whose does not."""
+
+PLANE_FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
+    "color": ("rgba8", "rgb8", "jpeg"),
+    "depth": ("r32f",),
+    "motion": ("rg16f",),
+    "normal": ("rgb8", "rgba8"),
+    "ids": ("r32u",),
+}
+
+_DIMENSION = Integer(1, MAX_DIMENSION)
+_OFFSET = Integer(0, 2**32 - 1)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One picture: rows from top to bottom, pixels from left to right, tightly packed, little-endian.
+
+    ``data`` is a view into the message that it came in (nothing is copied) or whatever the sender gave.
+    """
+
+    format: str
+    width: int
+    height: int
+    data: memoryview
+
+    @classmethod
+    def of(cls, format: str, width: int, height: int, data: Any) -> Plane:
+        """Wrap any C-contiguous buffer; raises ValueError when its size does not fit format and shape."""
+        view = memoryview(data).cast("B")
+        expected = BYTES_PER_PIXEL.get(format, 0) * width * height
+        if format != "jpeg" and len(view) != expected:
+            raise ValueError(f"{format} at {width}x{height} needs {expected} bytes, not {len(view)}")
+        return cls(format, width, height, view)
+
+
+def lay_out(planes: Mapping[str, Plane]) -> tuple[dict[str, dict[str, Any]], list[memoryview]]:
+    """Return the header's ``planes`` map and the parts to `pack`, in the same order."""
+    described: dict[str, dict[str, Any]] = {}
+    offset = 0
+    for name, plane in planes.items():
+        described[name] = {
+            "format": plane.format,
+            "width": plane.width,
+            "height": plane.height,
+            "offset": offset,
+            "size": len(plane.data),
+        }
+        offset = aligned(offset + len(plane.data))
+    return described, [plane.data for plane in planes.values()]
+
+
+def read_planes(described: Any, payload: memoryview, field: str = "planes") -> dict[str, Plane]:
+    """Return the planes that a header describes, as views of ``payload``.
+
+    Planes with a name that this version does not know are left out, as SPEC.md section 5 asks. Raises
+    `ProtocolError` for a missing colour plane, a format that its plane cannot have, a size that does not follow
+    from the shape, an offset that is not aligned or leads out of the payload, and planes whose size is not a whole
+    fraction of the colour plane's.
+    """
+    if not isinstance(described, Mapping):
+        raise ProtocolError("wrong-type", f"{field} must be a map", field)
+    if "color" not in described:
+        raise ProtocolError("missing-field", f"{field}.color is missing", f"{field}.color")
+    planes = {
+        name: _read_plane(name, described[name], payload, f"{field}.{name}")
+        for name in PLANE_FORMATS
+        if name in described
+    }
+    for name, plane in planes.items():
+        _check_fraction(plane, planes["color"], f"{field}.{name}")
+    return planes
+
+
+def _read_plane(name: str, description: Any, payload: memoryview, field: str) -> Plane:
+    if not isinstance(description, Mapping):
+        raise ProtocolError("wrong-type", f"{field} must be a map", field)
+    for key in ("format", "width", "height", "offset", "size"):
+        if key not in description:
+            raise ProtocolError("missing-field", f"{field}.{key} is missing", f"{field}.{key}")
+    format_ = Choice(PLANE_FORMATS[name])(description["format"], f"{field}.format")
+    width = _DIMENSION(description["width"], f"{field}.width")
+    height = _DIMENSION(description["height"], f"{field}.height")
+    offset = _OFFSET(description["offset"], f"{field}.offset")
+    size = _OFFSET(description["size"], f"{field}.size")
+    expected = BYTES_PER_PIXEL[format_] * width * height if format_ != "jpeg" else size
+    if size != expected or size == 0:
+        problem = f"{field}.size is {size}, but {format_} at {width}x{height} has {expected} bytes"
+        raise ProtocolError("plane-size", problem, f"{field}.size")
+    if offset % ALIGNMENT:
+        raise ProtocolError("plane-size", f"{field}.offset must be a multiple of {ALIGNMENT}", f"{field}.offset")
+    if offset + size > len(payload):
+        problem = f"{field} ends at byte {offset + size} of a payload of {len(payload)} bytes"
+        raise ProtocolError("plane-size", problem, field)
+    return Plane(format_, width, height, payload[offset : offset + size])
+
+
+def _check_fraction(plane: Plane, color: Plane, field: str) -> None:
+    horizontal, vertical = color.width / plane.width, color.height / plane.height
+    if horizontal != vertical or not horizontal.is_integer():
+        problem = f"{field} is {plane.width}x{plane.height}, which is no whole fraction of {color.width}x{color.height}"
+        raise ProtocolError("plane-size", problem, field)
