@@ -32,6 +32,7 @@ class Integer:
     maximum: int = MAX_SAFE_INTEGER
 
     def __call__(self, value: Any, field: str) -> int:
+        """Return ``value``, checked."""
         if isinstance(value, bool) or not isinstance(value, int):
             raise _wrong_type("an integer", value, field)
         if not self.minimum <= value <= self.maximum:
@@ -47,13 +48,14 @@ class Number:
     maximum: float = math.inf
 
     def __call__(self, value: Any, field: str) -> float:
+        """Return ``value``, checked."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _wrong_type("a number", value, field)
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise ProtocolError("out-of-range", f"{field} must be finite, not {value}", field)
         if not self.minimum <= value <= self.maximum:
             bounds = f"{self.minimum:g} to {self.maximum:g}"
-            raise ProtocolError("out-of-range", f"{field} must be {bounds}, not {value:g}", field)
+            raise ProtocolError("out-of-range", f"{field} must be {bounds}, not {value}", field)
         return float(value)
 
 
@@ -62,6 +64,7 @@ class Flag:
     """A boolean."""
 
     def __call__(self, value: Any, field: str) -> bool:
+        """Return ``value``, checked."""
         if not isinstance(value, bool):
             raise _wrong_type("a boolean", value, field)
         return value
@@ -74,6 +77,7 @@ class Text:
     max_length: int = MAX_TEXT
 
     def __call__(self, value: Any, field: str) -> str:
+        """Return ``value``, checked."""
         if not isinstance(value, str):
             raise _wrong_type("a string", value, field)
         if len(value) > self.max_length:
@@ -89,6 +93,7 @@ class Choice:
     choices: tuple[str, ...]
 
     def __call__(self, value: Any, field: str) -> str:
+        """Return ``value``, checked."""
         if not isinstance(value, str):
             raise _wrong_type("a string", value, field)
         if value not in self.choices:
@@ -105,6 +110,7 @@ class ListOf:
     length: int | None = None
 
     def __call__(self, value: Any, field: str) -> tuple[Any, ...]:
+        """Return ``value``, checked."""
         if not isinstance(value, list | tuple):
             raise _wrong_type("an array", value, field)
         if self.length is not None and len(value) != self.length:
@@ -122,6 +128,7 @@ class MapOf:
     value: Check
 
     def __call__(self, value: Any, field: str) -> dict[str, Any]:
+        """Return ``value``, checked."""
         if not isinstance(value, Mapping):
             raise _wrong_type("a map", value, field)
         return {key: self.value(item, f"{field}.{key}") for key, item in value.items()}

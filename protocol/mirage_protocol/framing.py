@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgpack
@@ -12,6 +13,7 @@ from mirage_protocol.errors import ProtocolError
 from mirage_protocol.limits import ALIGNMENT, MAX_DEPTH, MAX_ENTRIES, MAX_HEADER_SIZE, MAX_TEXT
 
 _LENGTH = struct.Struct("<I")
+_TIMESTAMP_AS_DATETIME = 3  # extension type -1 never reaches ext_hook: it is found by its class instead
 
 
 def aligned(size: int) -> int:
@@ -61,10 +63,11 @@ def _decode_header(data: memoryview) -> dict[str, Any]:
         header = msgpack.unpackb(
             data,
             ext_hook=_refuse_extension,
+            timestamp=_TIMESTAMP_AS_DATETIME,
             object_pairs_hook=_unique_pairs,
             strict_map_key=True,
             max_str_len=MAX_TEXT * 4,
-            max_bin_len=MAX_TEXT,
+            max_bin_len=MAX_TEXT * 4,
             max_array_len=MAX_ENTRIES,
             max_map_len=MAX_ENTRIES,
         )
@@ -88,12 +91,14 @@ def _unique_pairs(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
         if not isinstance(key, str):
             raise ProtocolError("malformed", "map keys must be strings")
         if key in result:
-            raise ProtocolError("malformed", f"the key '{key[:40]}' stands twice in one map", key[:40])
+            raise ProtocolError("malformed", f"the key '{key[:40]}' stands twice in one map")
         result[key] = value
     return result
 
 
 def _check_depth(value: Any, left: int) -> None:
+    if isinstance(value, datetime):
+        raise ProtocolError("malformed", "MessagePack timestamps are not allowed")
     if not isinstance(value, dict | list):
         return
     if left == 0:

@@ -10,12 +10,12 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from mirage_protocol.checks import FLAG, TEXT, UNSIGNED, Choice, Integer, ListOf, MapOf, Number, Text, anything
 from mirage_protocol.errors import ErrorCode, ProtocolError
 from mirage_protocol.framing import pack, unpack
-from mirage_protocol.limits import DEFAULT_WINDOW, MAX_WINDOW, PROTOCOL_VERSION
+from mirage_protocol.limits import DEFAULT_WINDOW, MAX_SAFE_INTEGER, MAX_WINDOW, PROTOCOL_VERSION
 from mirage_protocol.planes import Plane, lay_out, read_planes
 
 Role = Literal["source", "viewer", "controller"]
@@ -184,9 +184,7 @@ class Pong:
 
 
 ClientMessage = ClientHello | Frame | Set | Ping
-ServerMessage = (
-    ServerHello | Ready | Result | Dropped | Acknowledged | ParametersChanged | Status | Error | Pong
-)
+ServerMessage = ServerHello | Ready | Result | Dropped | Acknowledged | ParametersChanged | Status | Error | Pong
 Message = ClientMessage | ServerMessage
 
 FROM_CLIENT: Mapping[str, type[ClientMessage]] = {kind.TYPE: kind for kind in get_args(ClientMessage)}
@@ -228,14 +226,15 @@ def peek(message: bytes | memoryview) -> dict[str, int]:
     """Return the ``request`` or ``id`` of a message that could not be decoded, so that its error can name it."""
     try:
         header, _ = unpack(message)
-        return {key: UNSIGNED(header[key], key) for key in ("request", "id") if key in header}
     except ProtocolError:
         return {}
+    named = {key: header.get(key) for key in ("request", "id")}
+    return {key: value for key, value in named.items() if type(value) is int and 0 <= value <= MAX_SAFE_INTEGER}
 
 
 def _decode(message: bytes | memoryview, kinds: Mapping[str, type[_Kind]]) -> _Kind:
     header, payload = unpack(message)
-    if "type" not in header:
+    if header.get("type") is None:
         raise ProtocolError("missing-field", "type is missing", "type")
     name = Text(200)(header["type"], "type")
     if name not in kinds:
@@ -246,7 +245,7 @@ def _decode(message: bytes | memoryview, kinds: Mapping[str, type[_Kind]]) -> _K
 
 def _build(kind: type[_Kind], header: Mapping[str, Any], payload: memoryview, prefix: str = "") -> _Kind:
     values: dict[str, Any] = {}
-    for name, check, required in _fields_of(kind):
+    for name, check, required in _fields_of(cast(type[Any], kind)):
         path = prefix + name
         if header.get(name) is None:
             if required:

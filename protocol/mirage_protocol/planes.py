@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mirage_protocol.checks import Choice, Integer
+from mirage_protocol.checks import UNSIGNED, Integer, Text
 from mirage_protocol.errors import ProtocolError
 from mirage_protocol.framing import aligned
 from mirage_protocol.limits import ALIGNMENT, MAX_DIMENSION
@@ -23,7 +23,6 @@ PLANE_FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 _DIMENSION = Integer(1, MAX_DIMENSION)
-_OFFSET = Integer(0, 2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -74,12 +73,12 @@ def read_planes(described: Any, payload: memoryview, field: str = "planes") -> d
     """
     if not isinstance(described, Mapping):
         raise ProtocolError("wrong-type", f"{field} must be a map", field)
-    if "color" not in described:
+    if described.get("color") is None:
         raise ProtocolError("missing-field", f"{field}.color is missing", f"{field}.color")
     planes = {
         name: _read_plane(name, described[name], payload, f"{field}.{name}")
         for name in PLANE_FORMATS
-        if name in described
+        if described.get(name) is not None
     }
     for name, plane in planes.items():
         _check_fraction(plane, planes["color"], f"{field}.{name}")
@@ -90,13 +89,13 @@ def _read_plane(name: str, description: Any, payload: memoryview, field: str) ->
     if not isinstance(description, Mapping):
         raise ProtocolError("wrong-type", f"{field} must be a map", field)
     for key in ("format", "width", "height", "offset", "size"):
-        if key not in description:
+        if description.get(key) is None:
             raise ProtocolError("missing-field", f"{field}.{key} is missing", f"{field}.{key}")
-    format_ = Choice(PLANE_FORMATS[name])(description["format"], f"{field}.format")
+    format_ = _read_format(name, description["format"], f"{field}.format")
     width = _DIMENSION(description["width"], f"{field}.width")
     height = _DIMENSION(description["height"], f"{field}.height")
-    offset = _OFFSET(description["offset"], f"{field}.offset")
-    size = _OFFSET(description["size"], f"{field}.size")
+    offset = UNSIGNED(description["offset"], f"{field}.offset")
+    size = UNSIGNED(description["size"], f"{field}.size")
     expected = BYTES_PER_PIXEL[format_] * width * height if format_ != "jpeg" else size
     if size != expected or size == 0:
         problem = f"{field}.size is {size}, but {format_} at {width}x{height} has {expected} bytes"
@@ -107,6 +106,14 @@ def _read_plane(name: str, description: Any, payload: memoryview, field: str) ->
         problem = f"{field} ends at byte {offset + size} of a payload of {len(payload)} bytes"
         raise ProtocolError("plane-size", problem, field)
     return Plane(format_, width, height, payload[offset : offset + size])
+
+
+def _read_format(name: str, value: Any, field: str) -> str:
+    format_: str = Text(40)(value, field)
+    if format_ not in PLANE_FORMATS[name]:
+        problem = f"{field} must be one of {', '.join(PLANE_FORMATS[name])}; not '{format_}'"
+        raise ProtocolError("unsupported", problem, field)
+    return format_
 
 
 def _check_fraction(plane: Plane, color: Plane, field: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hmac
 from collections.abc import Mapping
 from typing import Any
@@ -37,16 +38,17 @@ CLOSE_CODES: Mapping[ErrorCode, int] = {
     "not-allowed": 4403,
     "source-taken": 4409,
     "limit": 4429,
+    "internal": 1011,
 }
 """The WebSocket close code that follows an error which ends the connection; 4400 for the others."""
 
 
-class Refused(ProtocolError):
+class Refused(ProtocolError):  # noqa: N818
     """The handshake failed: the connection ends with `close_code` after the error has been sent."""
 
     @property
     def close_code(self) -> int:
-        """The WebSocket close code, 4000 to 4999."""
+        """The WebSocket close code of SPEC.md section 8."""
         return CLOSE_CODES.get(self.code, 4400)
 
 
@@ -106,7 +108,7 @@ class ServerProtocol:
                 raise ProtocolError("unauthorized", problem, "token")
             if hello.role == "viewer" and hello.parameters:
                 raise ProtocolError("not-allowed", "a viewer may not set parameters", "parameters")
-            check_parameters(hello.parameters)
+            hello = dataclasses.replace(hello, parameters=check_parameters(hello.parameters))
         except ProtocolError as error:
             raise Refused(error.code, error.message, error.field) from None
         self.hello = hello
@@ -132,7 +134,7 @@ class ServerProtocol:
 class ClientProtocol:
     """The client's side of one connection: numbers the frames, keeps the window, remembers what was asked."""
 
-    def __init__(self, role: Role = "source", *, client: str = "", token: str | None = None) -> None:
+    def __init__(self, role: Role = "source", *, client: str = "", token: str | None = None, first_id: int = 0) -> None:
         self.role: Role = role
         self.window = DEFAULT_WINDOW
         self.server: ServerHello | None = None
@@ -141,7 +143,7 @@ class ClientProtocol:
         self.in_flight: set[int] = set()
         self._client = client
         self._token = token
-        self._next_id = 0
+        self._next_id = first_id  # a client that connects again goes on counting
         self._next_request = 0
 
     def hello(

@@ -1,0 +1,165 @@
+"""Messages that every receiver must understand, and what they mean."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import mirage_protocol as protocol
+import msgpack
+from mirage_protocol import Camera, ClientHello, Frame, Message, Plane, ServerHello
+
+from vector_cases.build import (
+    ABSENT,
+    CAMERA,
+    IDENTITY,
+    LARGEST,
+    PIXELS,
+    described,
+    frame,
+    nested,
+    packed,
+    plane,
+    raw,
+    result,
+)
+
+
+def client_messages() -> Iterator[tuple[str, bytes, Message]]:
+    """Yield the name, the bytes and the meaning of each message from a client."""
+    for name, message in plain_client_messages():
+        yield name, protocol.encode(message), message
+    yield "hello: only its role", packed({"type": "hello", "role": "viewer"}), ClientHello("viewer")
+    nils = dict.fromkeys(("protocol", "client", "token", "take_over", "window", "parameters"))
+    yield "hello: nil is absent", packed({"type": "hello", "role": "viewer", **nils}), ClientHello("viewer")
+    basic = Frame(1, {"color": PIXELS})
+    yield "frame: nil is absent", frame(time=None, motion_from=None, camera=None), basic
+    yield "frame: a nil plane is absent", frame(planes={"color": described(), "depth": None}), basic
+    yield "frame: unknown fields", frame(mood=[1, {"x": None}], size=2**64 - 1, blob=b"\x00\xff", speed=-1.5), basic
+    yield "frame: 8 maps deep", frame(extra=nested(7)), basic
+    yield "frame: unknown fields of a plane", frame(planes={"color": described(stride=8, name="main")}), basic
+    yield "frame: an unknown plane", frame(planes={"color": described(), "albedo": {"format": 3}}), basic
+    yield "frame: bytes after the last plane", frame(bytes(range(8)) + b"ignored"), basic
+    padding = frame().replace(bytes(range(8)), b"")
+    assert len(padding) % 16 == 0
+    yield "frame: padding is not looked at", padding.rstrip(b"\0").ljust(len(padding), b"\7") + bytes(range(8)), basic
+    both = {"depth": described("r32f", offset=16), "color": described(offset=0)}
+    apart = bytes(range(8)) + b"12345678" + bytes([0, 0, 32, 64, 0, 0, 128, 127])
+    depth = Plane.of("r32f", 2, 1, apart[16:])
+    yield "frame: bytes between planes", frame(apart, planes=both), Frame(1, {"color": PIXELS, "depth": depth})
+    swapped = {"color": described(offset=16), "depth": described("r32f", offset=0)}
+    turned = Frame(1, {"color": Plane.of("rgba8", 2, 1, apart[16:]), "depth": Plane.of("r32f", 2, 1, apart[:8])})
+    yield "frame: planes in another order", frame(apart, planes=swapped), turned
+    shared = {"color": described("rgb8", size=6), "normal": described("rgb8", size=6)}
+    six = Plane.of("rgb8", 2, 1, bytes(range(6)))
+    yield "frame: planes that share bytes", frame(planes=shared), Frame(1, {"color": six, "normal": six})
+    whole = {"view": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1], "projection": IDENTITY, "near": 0, "far": 9}
+    meant = Frame(1, {"color": PIXELS}, camera=Camera(IDENTITY, IDENTITY, 0.0, 9.0))
+    yield "frame: integers serve for numbers", frame(camera=whole), meant
+    wide = b"\x83" + b"\xa4type\xa3set" + b"\xa7request\xcf" + struct.pack(">Q", 5) + b"\xaaparameters\xde\x00\x00"
+    yield "set: numbers and sizes in wide encodings", raw(wide), protocol.Set(5, {})
+    yield "ping: padded to 16 bytes", packed({"type": "ping", "time": 1}) + bytes(2), protocol.Ping(1)
+
+
+def plain_client_messages() -> Iterator[tuple[str, Message]]:
+    """Yield messages from a client as this implementation writes them."""
+    yield "hello: source", ClientHello("source")
+    yield "hello: viewer", ClientHello("viewer", client="looker 1.0")
+    yield "hello: controller with parameters", ClientHello("controller", parameters={"prompt": "ink", "strength": 0.5})
+    everything = {"prompt": "lava, slow", "strength": 0.25, "steps": 2, "seed": 2**31 - 1, "transition": 1.5}
+    yield "hello: every field", ClientHello("source", 1, "engine 4.6", "s3cret", True, 64, everything)
+    yield "hello: another version", ClientHello("source", 2)
+    yield "hello: unicode token", ClientHello("source", token="шифр-🔑")
+    yield "frame: rgba8", Frame(0, {"color": plane("rgba8", 2, 1)})
+    yield "frame: rgb8, odd size", Frame(1, {"color": plane("rgb8", 3, 5)})
+    yield "frame: one pixel", Frame(2, {"color": plane("rgb8", 1, 1)})
+    yield "frame: jpeg", Frame(3, {"color": plane("jpeg", 640, 360)})
+    yield "frame: the largest numbers", Frame(LARGEST, {"color": PIXELS}, time=LARGEST, motion_from=LARGEST - 1)
+    full = {
+        "color": plane("rgba8", 4, 2),
+        "depth": plane("r32f", 4, 2),
+        "motion": plane("rg16f", 4, 2),
+        "normal": plane("rgb8", 4, 2),
+        "ids": plane("r32u", 4, 2),
+    }
+    yield "frame: every plane and field", Frame(9, full, time=123_456, motion_from=7, camera=CAMERA)
+    smaller = {"color": plane("rgb8", 6, 6), "depth": plane("r32f", 3, 3), "motion": plane("rg16f", 2, 2)}
+    yield "frame: smaller planes", Frame(10, smaller | {"normal": plane("rgba8", 1, 1)}, motion_from=9)
+    yield "frame: motion without motion_from", Frame(11, {"color": PIXELS, "motion": plane("rg16f", 2, 1)})
+    yield "frame: camera alone", Frame(12, {"color": PIXELS}, camera=CAMERA)
+    yield "set: one", protocol.Set(0, {"strength": 0.0})
+    yield "set: every parameter", protocol.Set(LARGEST, everything)
+    yield "set: nothing", protocol.Set(1, {})
+    yield "set: empty text", protocol.Set(2, {"prompt": ""})
+    yield "set: unicode", protocol.Set(3, {"prompt": "墨絵 à l'huile, 🌊 e\u0301 \u0000 \U0010ffff"})
+    yield "set: 1,000 characters of 4 bytes", protocol.Set(4, {"prompt": "🌊" * 1000})
+    yield "ping", protocol.Ping(1_700_000_000_000_000)
+    yield "ping: zero", protocol.Ping(0)
+
+
+def server_messages() -> Iterator[tuple[str, bytes, Message]]:
+    """Yield the name, the bytes and the meaning of each message from a server."""
+    for name, message in plain_server_messages():
+        yield name, protocol.encode(message), message
+    least = protocol.Result(1, {"color": PIXELS}, time=2)
+    yield "result: only what it needs", result(), least
+    yield "result: nil is absent", result(dropped=None, dropped_ids=None, timings=None, parameters=None), least
+    yield "result: without a time", result(time=ABSENT), protocol.Result(1, {"color": PIXELS})
+    yield "result: unknown fields", result(quality={"tier": 2}, log=["a", "b"]), least
+    times = protocol.Result(1, {"color": PIXELS}, time=2, timings={"diffusion": 12.0, "dreaming": 0.5})
+    yield "result: unknown timings", result(timings={"diffusion": 12, "dreaming": 0.5}), times
+    single = b"\x82\xa4type\xa6result" + b"\xa2id\x01" + b"\xa7timings\x81\xa5queue\xca" + struct.pack(">f", 0.5)
+    single = b"\x84" + single[1:] + b"\xa6planes" + msgpack.packb({"color": described()})
+    half = protocol.Result(1, {"color": PIXELS}, timings={"queue": 0.5})
+    yield "result: a float of 32 bits", raw(single, bytes(range(8))), half
+    unknown = packed({"type": "error", "code": "too-tired", "message": "later", "retry": 5})
+    yield "error: a code of a later version", unknown, protocol.Error("too-tired", "later")  # type: ignore[arg-type]
+    yield (
+        "status: nil is absent",
+        packed({"type": "status", "state": "waiting", "message": None}),
+        protocol.Status("waiting"),
+    )
+
+
+def plain_server_messages() -> Iterator[tuple[str, Message]]:
+    """Yield messages from a server as this implementation writes them."""
+    looks = [{"name": "ink", "help": "Black strokes on paper."}, {"name": "lava", "help": "Glowing rock."}]
+    model = {"name": "lsd-mini", "description": "A small model.", "looks": looks}
+    capabilities = {
+        "roles": ["source", "viewer", "controller"],
+        "planes": {name: list(formats) for name, formats in protocol.PLANE_FORMATS.items()},
+        "transports": ["websocket"],
+        "max_width": 4096,
+        "max_height": 4096,
+        "window": 2,
+    }
+    table = tuple(parameter.describe() for parameter in protocol.PARAMETERS.values())
+    yield "hello", ServerHello(1, "mirage 0.1.0", "main", model, capabilities, table)
+    yield "hello: token required", ServerHello(1, "mirage", "a-1_b", model, capabilities, table, True)
+    yield "hello: nothing known", ServerHello(1, "", "main", {}, {}, ())
+    yield "ready", protocol.Ready(1, "source", "main", 2, protocol.defaults())
+    yield "ready: the largest numbers", protocol.Ready(LARGEST, "controller", "main", 64, {"seed": 2**31 - 1})
+    yield "result", protocol.Result(5, {"color": plane("rgb8", 3, 2)}, time=17)
+    timings = {"queue": 0.25, "preprocess": 0.5, "temporal": 1.75, "diffusion": 19.5, "render": 0.125, "transfer": 0.0}
+    whole = protocol.Result(
+        LARGEST, {"color": PIXELS}, LARGEST, 3, (1, 2, LARGEST - 1), 1_000_000, 1_022_125, timings, protocol.defaults()
+    )
+    yield "result: every field", whole
+    yield "result: 64 dropped frames", protocol.Result(99, {"color": PIXELS}, dropped=64, dropped_ids=tuple(range(64)))
+    yield "result: jpeg", protocol.Result(6, {"color": plane("jpeg", 64, 64)})
+    yield "dropped: newer", protocol.Dropped((4,), "newer")
+    yield "dropped: failed", protocol.Dropped((4, 5, 6), "failed")
+    yield "dropped: none", protocol.Dropped((), "newer")
+    yield "ack", protocol.Acknowledged(0, {"strength": 0.5})
+    meaning = {"looks": {"ink": 1.0}, "modifiers": {"heavy": 0.75}, "unknown_words": ["banana", "été"]}
+    yield "ack: prompt", protocol.Acknowledged(LARGEST, {"prompt": "heavy ink banana été"}, meaning)
+    yield "parameters", protocol.ParametersChanged({"prompt": "moss", "seed": 12, "transition": 0.5})
+    yield "status: waiting", protocol.Status("waiting")
+    yield "status: streaming", protocol.Status("streaming", "")
+    yield "status: recovering", protocol.Status("recovering", "the worker stopped and is being started again")
+    yield "error", protocol.Error("internal", "the model could not be loaded")
+    yield "error: to a request", protocol.Error("out-of-range", "strength is 0 to 1", "parameters.strength", request=7)
+    yield "error: to a frame", protocol.Error("plane-size", "too short", "planes.color.size", id=3)
+    yield "error: every field", protocol.Error("malformed", "никак", "planes.color", request=0, id=LARGEST)
+    yield "pong", protocol.Pong(1, 2)
+    yield "pong: the largest numbers", protocol.Pong(LARGEST, LARGEST)

@@ -1,0 +1,5 @@
+"""`python -m mirage_runtime` is the command `mirage`."""
+
+from mirage_runtime.cli import main
+
+main()

@@ -1,0 +1,161 @@
+"""The command line: one verb a function, each as thin as can be."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from mirage_protocol import PARAMETERS, ProtocolError
+from mirage_runtime import __version__
+from mirage_runtime.config import DEFAULT_HOST, DEFAULT_MODEL, DEFAULT_MODEL_PIXELS, DEFAULT_PORT, Config, ModelConfig
+from mirage_runtime.errors import MirageRuntimeError
+
+app = typer.Typer(
+    name="mirage",
+    help="A live-stream diffusion runtime: frames in, transformed frames out, within the same breath.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+train_app = typer.Typer(help="Train a model (needs the extra [train]).", no_args_is_help=True)
+eval_app = typer.Typer(help="Measure a model on pictures it never saw (needs the extra [train]).", no_args_is_help=True)
+app.add_typer(train_app, name="train")
+app.add_typer(eval_app, name="eval")
+
+errors = Console(stderr=True)
+
+Host = Annotated[str, typer.Option(help="Address to listen on. Beyond this machine it needs --token or --insecure.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
+ModelName = Annotated[str, typer.Option("--model", help="lsd-mini, or echo to give frames back untouched.")]
+Engine = Annotated[str, typer.Option(help="What computes the model: auto or openvino.")]
+Token = Annotated[str | None, typer.Option(envvar="MIRAGE_TOKEN", help="Secret that clients must give.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the engine; default: one a physical core.")]
+LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
+
+
+def main() -> None:
+    """Run the command line; a known error is one line and exit code 1."""
+    try:
+        app()
+    except (MirageRuntimeError, ProtocolError) as error:
+        errors.print(f"[red]mirage:[/red] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        typer.echo(f"mirage {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def serve(
+    host: Host = DEFAULT_HOST,
+    port: Port = DEFAULT_PORT,
+    model: ModelName = DEFAULT_MODEL,
+    engine: Engine = "auto",
+    token: Token = None,
+    insecure: Annotated[bool, typer.Option(help="Let anybody on the network in, with no token.")] = False,
+    allow_origin: Annotated[list[str] | None, typer.Option(help="A web page's origin that may connect.")] = None,
+    max_size: Annotated[str, typer.Option(metavar="WxH", help="The largest frame that is taken.")] = "4096x4096",
+    model_pixels: Annotated[
+        int, typer.Option(min=4096, help="Pixels that the model works on; larger frames are fitted to it.")
+    ] = DEFAULT_MODEL_PIXELS,
+    threads: Threads = None,
+    hang_timeout: Annotated[float, typer.Option(min=0.5, help="Seconds until a silent worker is replaced.")] = 10.0,
+    log_level: LogLevel = "info",
+) -> None:
+    """Run the daemon: transform the frames of every client that connects."""
+    width, height = parse_size(max_size)
+    config = Config(
+        host=host,
+        port=port,
+        token=token,
+        insecure=insecure,
+        allow_origins=tuple(allow_origin or ()),
+        max_width=width,
+        max_height=height,
+        hang_timeout=hang_timeout,
+        model=ModelConfig(model, engine, pixels=model_pixels, threads=threads),
+    )
+    _run_daemon(config, log_level)
+
+
+@app.command()
+def demo(
+    port: Port = DEFAULT_PORT,
+    model: ModelName = DEFAULT_MODEL,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    log_level: LogLevel = "info",
+) -> None:
+    """Start the daemon and open its page: a live scene and what becomes of it, side by side."""
+    _run_daemon(Config(port=port, model=ModelConfig(model)), log_level, open_browser=browser)
+
+
+def _run_daemon(config: Config, log_level: str, *, open_browser: bool = False) -> None:
+    from mirage_runtime.daemon import serve as serve_until_stopped
+    from mirage_runtime.models import ENGINE_NAMES, card
+
+    card(config.model.name)
+    if config.model.engine not in ENGINE_NAMES:
+        raise MirageRuntimeError(f"there is no engine '{config.model.engine}': there are {', '.join(ENGINE_NAMES)}")
+    _configure_logging(log_level)
+
+    def listening(port: int) -> None:
+        address = f"http://{'localhost' if config.host == DEFAULT_HOST else config.host}:{port}/"
+        errors.print(f"Mirage is at [bold]{address}[/bold] (stop it with Ctrl-C)", highlight=False, soft_wrap=True)
+        if open_browser and not _open_browser(address):
+            errors.print("No browser could be opened here: open that address in one.")
+
+    asyncio.run(serve_until_stopped(config, listening))
+
+
+def _open_browser(address: str) -> bool:
+    try:
+        return webbrowser.open(address)
+    except webbrowser.Error:
+        return False
+
+
+def _configure_logging(level: str) -> None:
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise MirageRuntimeError(f"there is no log level '{level}': there are debug, info, warning, error")
+    if errors.is_terminal:
+        handler = RichHandler(console=errors, show_path=False, omit_repeated_times=False)
+        logging.basicConfig(level=number, format="%(name)s: %(message)s", handlers=[handler])
+    else:  # a service's log: one whole line a record
+        logging.basicConfig(level=number, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # One line a connection is enough, and those are the daemon's own.
+    logging.getLogger("websockets").setLevel(max(number, logging.WARNING))
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return (width, height) of a size like ``768x432``; raises `MirageRuntimeError`."""
+    width, separator, height = text.lower().partition("x")
+    if not (separator and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise MirageRuntimeError(f"'{text}' is no size: write it as WIDTHxHEIGHT, for example 768x432")
+    return int(width), int(height)
+
+
+def checked(**values: Any) -> dict[str, Any]:
+    """Return the parameters that are not None, checked against the table; raises `MirageRuntimeError`."""
+    given = {name: value for name, value in values.items() if value is not None}
+    return {name: PARAMETERS[name].check(value, f"--{name}") for name, value in given.items()}
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+__all__ = ["app", "main"]
+_ = Path  # the verbs that take files are below

@@ -1,0 +1,84 @@
+"""What a daemon is told when it starts."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mirage_protocol import DEFAULT_MAX_HEIGHT, DEFAULT_MAX_WIDTH
+from mirage_runtime.errors import MirageRuntimeError
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8765
+DEFAULT_MODEL = "lsd-mini"
+
+# The pixels that the model works on where nobody says otherwise: what two CPU cores transform in real time.
+DEFAULT_MODEL_PIXELS = 768 * 432
+
+
+def cache_dir() -> Path:
+    """Return the folder for compiled models: ``MIRAGE_CACHE``, else the user's cache folder."""
+    if chosen := os.environ.get("MIRAGE_CACHE"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "mirage" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "mirage"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mirage"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` (a name or an address, no port) can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which model runs, on what, how large; handed to the worker process as it is.
+
+    ``pixels`` is the most pixels that the model works on (larger frames are fitted to it and their results
+    enlarged), None for the frame's own size. ``threads`` None means one a physical core.
+    """
+
+    name: str = DEFAULT_MODEL
+    engine: str = "auto"
+    pixels: int | None = DEFAULT_MODEL_PIXELS
+    threads: int | None = None
+    prepare: tuple[int, int] | None = (432, 768)
+
+
+@dataclass(frozen=True)
+class Config:
+    """A daemon's settings. ``hang_timeout``: seconds without an answer until the worker is started again."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    token: str | None = None
+    insecure: bool = False
+    allow_origins: tuple[str, ...] = ()
+    max_width: int = DEFAULT_MAX_WIDTH
+    max_height: int = DEFAULT_MAX_HEIGHT
+    max_streams: int = 64
+    max_connections: int = 256
+    hang_timeout: float = 10.0
+    model: ModelConfig = field(default_factory=ModelConfig)
+
+    def __post_init__(self) -> None:
+        if not is_loopback(self.host) and self.token is None and not self.insecure:
+            raise MirageRuntimeError(
+                f"binding to {self.host} lets other machines in: give --token SECRET, "
+                "or say --insecure if everybody on this network may drive the daemon"
+            )
+
+    @property
+    def max_message_size(self) -> int:
+        """Bytes of the largest message: every plane at the largest size, and the header."""
+        return self.max_width * self.max_height * 20 + 2**17

@@ -1,0 +1,118 @@
+"""The daemon: one worker, its streams, and one port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+from collections.abc import Callable
+
+from websockets.asyncio.server import Server
+
+from mirage_protocol import DEFAULT_STREAM, Refused
+from mirage_runtime import models
+from mirage_runtime.config import Config
+from mirage_runtime.errors import MirageRuntimeError
+from mirage_runtime.metrics import Metrics
+from mirage_runtime.streams import Dispatcher, Stream
+from mirage_runtime.transports.page import Pages
+from mirage_runtime.transports.websocket import WebSocketTransport
+from mirage_runtime.worker.handle import WorkerHandle
+
+_log = logging.getLogger("mirage.daemon")
+
+
+class Daemon:
+    """Composes worker, streams and transports, and runs them until it is stopped."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.card = models.card(config.model.name)
+        self.metrics = Metrics()
+        self.worker = WorkerHandle(config.model, hang_timeout=config.hang_timeout, on_state=self._worker_changed)
+        self._streams: dict[str, Stream] = {}
+        self._dispatcher = Dispatcher(self._streams, self.worker)
+        self._transport = WebSocketTransport(
+            self, Pages(token=config.token, health=self.health, metrics=self.metrics.exposition)
+        )
+        self.stream(DEFAULT_STREAM)
+
+    def stream(self, name: str) -> Stream:
+        """Return the stream of that name, made where it is new; raises `Refused` when there are too many."""
+        if name not in self._streams:
+            if len(self._streams) >= self.config.max_streams:
+                raise Refused("limit", f"there are {self.config.max_streams} streams already: use one of those")
+            self._streams[name] = Stream(name, metrics=self.metrics, on_frame=self._dispatcher.wake)
+        return self._streams[name]
+
+    def health(self) -> tuple[str | None, dict[str, object]]:
+        """Return why no frame can be transformed (None when one can), and what runs here."""
+        details: dict[str, object] = {"model": self.card.name, "engine": self.worker.description}
+        details |= {"streams": sorted(self._streams), "worker_restarts": self.worker.restarts}
+        return (None if self.worker.ready else self.worker.problem), details
+
+    async def run(self, stop: asyncio.Event, listening: Callable[[int], None] = lambda port: None) -> None:
+        """Serve until ``stop`` is set; ``listening`` is called with the port once connections are accepted.
+
+        Raises `MirageRuntimeError` when the port is taken or the model cannot be loaded.
+        """
+        server = await self._listen()
+        listening(server.sockets[0].getsockname()[1])
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(self.worker.run(), name="worker"),
+                    tasks.create_task(self._dispatcher.run(), name="dispatcher"),
+                ]
+                await _first(stop, running)
+                for task in running:
+                    task.cancel()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            server.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3.0):
+                    await server.wait_closed()
+
+    async def _listen(self) -> Server:
+        try:
+            return await self._transport.listen()
+        except OSError as error:
+            where = f"{self.config.host}:{self.config.port}"
+            if error.errno == errno.EADDRINUSE:
+                raise MirageRuntimeError(
+                    f"port {self.config.port} is in use: stop what uses it, or choose another with --port"
+                ) from None
+            raise MirageRuntimeError(f"cannot listen on {where}: {error.strerror or error}") from None
+
+    def _worker_changed(self) -> None:
+        self.metrics.ready.set(self.worker.ready)
+        self.metrics.restarts.set(self.worker.restarts)
+        for stream in self._streams.values():
+            stream.post(stream.status(self.worker))
+
+
+async def _first(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None:
+    """Wait for ``stop`` or the end of any task."""
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+
+
+async def serve(config: Config, listening: Callable[[int], None] = lambda port: None) -> None:
+    """Run a daemon until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    daemon = Daemon(config)
+    await daemon.run(stop, listening)
+    _log.info("stopped")

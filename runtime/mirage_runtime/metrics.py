@@ -1,0 +1,35 @@
+"""What the daemon counts, in Prometheus' terms, on a registry of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.25, 1.0, 5.0)
+
+
+class Metrics:
+    """Frames by stream and outcome, seconds by stage, connections by role, restarts of the worker."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        registry = self._registry
+        self.frames = Counter("mirage_frames", "Frames received, by outcome.", ["stream", "outcome"], registry=registry)
+        self.stages = Histogram(
+            "mirage_stage_seconds", "Time a stage took.", ["stream", "stage"], buckets=_SECONDS, registry=registry
+        )
+        self.connections = Gauge("mirage_connections", "Open connections.", ["role"], registry=registry)
+        self.errors = Counter("mirage_errors", "Messages answered with an error.", ["code"], registry=registry)
+        self.restarts = Gauge("mirage_worker_restarts", "Times the worker was started again.", registry=registry)
+        self.ready = Gauge("mirage_ready", "1 when a frame can be transformed.", registry=registry)
+
+    def observe(self, stream: str, timings: Mapping[str, float]) -> None:
+        """Count one transformed frame; ``timings`` in milliseconds."""
+        self.frames.labels(stream, "transformed").inc()
+        for stage, milliseconds in timings.items():
+            self.stages.labels(stream, stage).observe(milliseconds / 1000.0)
+
+    def exposition(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self._registry)

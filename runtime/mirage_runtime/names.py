@@ -1,0 +1,18 @@
+"""The names that streams may have (SPEC.md section 1)."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from mirage_protocol import DEFAULT_STREAM
+
+RESERVED = frozenset({"health", "metrics", "mirage"})
+
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+
+
+def stream_of(path: str) -> str | None:
+    """Return the stream that a URL's path names, or None where it names none."""
+    name = urlsplit(path).path.strip("/") or DEFAULT_STREAM
+    return name if _NAME.fullmatch(name) and name not in RESERVED else None

@@ -1,0 +1,124 @@
+"""A frame's journey through one model: four stages, each timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mirage_runtime.models import Image, Model, Settings
+
+STAGES = ("preprocess", "temporal", "diffusion", "render")
+
+
+@dataclass
+class Stopwatch:
+    """Milliseconds a stage."""
+
+    timings: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap under ``stage``."""
+        now = time.perf_counter()
+        self.timings[stage] = (now - self._last) * 1000.0
+        self._last = now
+
+
+class Pipeline:
+    """Transform frames with one model.
+
+    ``max_pixels`` bounds the size that the model works at: a larger frame is fitted to it, and its result enlarged
+    to the frame's own size. None works at every frame's own size.
+    """
+
+    def __init__(self, model: Model, *, max_pixels: int | None = None) -> None:
+        self.model = model
+        self._max_pixels = max_pixels
+        self._condition = lru_cache(maxsize=64)(model.condition)
+
+    @property
+    def description(self) -> str:
+        """What computes, on what, in one line."""
+        return self.model.description
+
+    def prepare(self, height: int, width: int) -> None:
+        """Compile the model for frames of one size."""
+        self.model.prepare(*self.working_size(height, width))
+
+    def __call__(self, frame: Image, settings: Settings, *, out: Image | None = None) -> tuple[Image, dict[str, float]]:
+        """Return the transformed frame and each stage's milliseconds, as `Transform` asks."""
+        watch = Stopwatch()
+        source = self.preprocess(frame)
+        watch.lap("preprocess")
+        condition = self.embed(settings.prompts)
+        watch.lap("temporal")
+        look = self.diffuse(source, condition, settings)
+        watch.lap("diffusion")
+        result = render(look, frame, settings.strength, out)
+        watch.lap("render")
+        return result, watch.timings
+
+    def preprocess(self, frame: Image) -> Image:
+        """Return the frame as RGB at the model's own size."""
+        color = cv2.cvtColor(frame, cv2.COLOR_RGBA2RGB) if frame.shape[2] == 4 else np.ascontiguousarray(frame)
+        return resized(color, *self.working_size(*frame.shape[:2]))
+
+    def embed(self, prompts: Sequence[tuple[str, float]]) -> NDArray[np.float32]:
+        """Return the blend of the prompts' conditions: this version carries nothing else from frame to frame."""
+        return np.sum([weight * self._condition(text) for text, weight in prompts], axis=0, dtype=np.float32)
+
+    def diffuse(self, source: Image, condition: NDArray[np.float32], settings: Settings) -> Image:
+        """Return the model's picture; with no strength there is nothing to compute."""
+        if settings.strength == 0.0:
+            return source
+        return self.model.denoise(source, condition=condition, seed=settings.seed, steps=settings.steps)
+
+    def working_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the (height, width) that the model works at for a frame: near its own, in the model's multiples."""
+        scale = 1.0
+        if self._max_pixels is not None:
+            scale = min(1.0, (self._max_pixels / (height * width)) ** 0.5)
+        multiple = self.model.multiple
+        fitted = [max(multiple, round(side * scale / multiple) * multiple) for side in (height, width)]
+        return fitted[0], fitted[1]
+
+
+def resized(image: Image, height: int, width: int) -> Image:
+    """Return ``image`` at another size: averaged when it shrinks, interpolated when it grows."""
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = height * width < image.shape[0] * image.shape[1]
+    result: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return result
+
+
+def render(look: Image, frame: Image, strength: float, out: Image | None = None) -> Image:
+    """Return ``look`` at the frame's size, mixed with the frame by ``strength``, with the frame's alpha."""
+    if out is None:
+        out = np.empty_like(frame)
+    if strength == 0.0:
+        out[...] = frame
+        return out
+    picture = resized(look, *frame.shape[:2])
+    if frame.shape[2] == 3:
+        _mix(picture, frame, strength, out)
+        return out
+    if strength < 1.0:
+        source = cv2.cvtColor(frame, cv2.COLOR_RGBA2RGB)
+        picture = cv2.addWeighted(picture, strength, source, 1.0 - strength, 0.0)
+    cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA, dst=out)
+    cv2.mixChannels([frame], [out], [3, 3])
+    return out
+
+
+def _mix(picture: Image, frame: Image, strength: float, out: Image) -> None:
+    if strength < 1.0:
+        cv2.addWeighted(picture, strength, frame, 1.0 - strength, 0.0, dst=out)
+    else:
+        np.copyto(out, picture)

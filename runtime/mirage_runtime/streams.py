@@ -1,0 +1,234 @@
+"""A stream: the newest frame in, the worker, and everybody who watches or controls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mirage_protocol import (
+    Dropped,
+    Frame,
+    Message,
+    ParametersChanged,
+    ParameterValue,
+    Plane,
+    Result,
+    Role,
+    Status,
+    encode,
+)
+from mirage_runtime.controls import Controls, describe
+from mirage_runtime.metrics import Metrics
+from mirage_runtime.worker.handle import FrameFailed, Transformed, WorkerHandle, WorkerLost, Work
+
+_log = logging.getLogger("mirage.stream")
+
+_DROPPED_IDS_KEPT = 64
+
+
+def microseconds() -> int:
+    """Return the monotonic clock that results carry."""
+    return time.monotonic_ns() // 1000
+
+
+class Subscriber(Protocol):
+    """A connection, as a stream sees it."""
+
+    role: Role
+
+    def post(self, message: Message) -> None:
+        """Queue a message; never waits."""
+
+    def post_result(self, frame_id: int, data: bytes) -> None:
+        """Queue an encoded result; a newer one replaces one that was not sent yet."""
+
+    def evict(self) -> None:
+        """Tell a source that another took its place, and close it."""
+
+
+@dataclass
+class Waiting:
+    """The frame in a stream's mailbox."""
+
+    frame: Frame
+    source: Subscriber
+    received: int = field(default_factory=microseconds)
+
+
+class Stream:
+    """One name, its parameters, its source and its subscribers. The mailbox holds one frame: the newest."""
+
+    def __init__(self, name: str, *, metrics: Metrics, on_frame: Callable[[], None]) -> None:
+        self.name = name
+        self.controls = Controls()
+        self.waiting: Waiting | None = None
+        self.source: Subscriber | None = None
+        self._subscribers: list[Subscriber] = []
+        self._dropped = 0
+        self._dropped_ids: deque[int] = deque(maxlen=_DROPPED_IDS_KEPT)
+        self._metrics = metrics
+        self._on_frame = on_frame
+
+    def join(self, subscriber: Subscriber, *, take_over: bool = False) -> bool:
+        """Attach a connection; False when it wants to be the source and there is one already."""
+        if subscriber.role == "source":
+            if self.source is not None and not take_over:
+                return False
+            if self.source is not None:
+                evicted = self.source
+                self.leave(evicted)
+                evicted.evict()
+            self.source = subscriber
+            self._dropped = 0
+            self._dropped_ids.clear()
+        self._subscribers.append(subscriber)
+        return True
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Detach a connection; a source that leaves frees its place at once."""
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
+        if self.source is subscriber:
+            self.source = None
+            self.waiting = None
+
+    def offer(self, frame: Frame, source: Subscriber) -> None:
+        """Put a frame into the mailbox; the one that waited there is dropped and its source told."""
+        if source is not self.source:
+            return
+        if self.waiting is not None:
+            self.drop(self.waiting, "newer")
+        self.waiting = Waiting(frame, source)
+        self._on_frame()
+
+    def take(self) -> Waiting | None:
+        """Take the newest frame out of the mailbox."""
+        waiting, self.waiting = self.waiting, None
+        return waiting
+
+    def drop(self, waiting: Waiting, reason: Any) -> None:
+        """Count a frame that will have no result, and tell its source."""
+        self._metrics.frames.labels(self.name, "dropped" if reason == "newer" else "failed").inc()
+        if waiting.source is self.source:
+            self._dropped += 1
+            self._dropped_ids.append(waiting.frame.id)
+            waiting.source.post(Dropped((waiting.frame.id,), reason))
+
+    def set(self, values: Mapping[str, ParameterValue], by: Subscriber | None = None) -> None:
+        """Change parameters and tell everybody but whoever did."""
+        self.controls.set(values, time.monotonic())
+        if values:
+            self.post(ParametersChanged(dict(values)), but=by)
+
+    def post(self, message: Message, *, but: Subscriber | None = None) -> None:
+        """Send a message to everybody on the stream."""
+        for subscriber in self._subscribers:
+            if subscriber is not but:
+                subscriber.post(message)
+
+    def publish(self, waiting: Waiting, record: dict[str, Any], transformed: Transformed) -> None:
+        """Send a result to the source and the viewers, encoded once."""
+        frame, color = waiting.frame, waiting.frame.planes["color"]
+        self._metrics.observe(self.name, transformed.timings)
+        if waiting.source is not self.source:
+            return
+        result = Result(
+            frame.id,
+            {"color": Plane(color.format, color.width, color.height, transformed.data)},
+            time=frame.time,
+            dropped=self._dropped,
+            dropped_ids=tuple(self._dropped_ids),
+            received=waiting.received,
+            sent=microseconds(),
+            timings=transformed.timings,
+            parameters=record,
+        )
+        self._dropped_ids.clear()
+        data = encode(result)
+        for subscriber in self._subscribers:
+            if subscriber.role != "controller":
+                subscriber.post_result(frame.id, data)
+
+    def status(self, worker: WorkerHandle) -> Status:
+        """Return what the stream is doing."""
+        if not worker.ready:
+            return Status("recovering", worker.problem or "")
+        if self.source is None:
+            return Status("waiting", "no source is connected")
+        return Status("streaming")
+
+
+class Dispatcher:
+    """Gives the worker the newest frame of each stream in turn."""
+
+    def __init__(self, streams: Mapping[str, Stream], worker: WorkerHandle) -> None:
+        self._streams = streams
+        self._worker = worker
+        self._arrived = asyncio.Event()
+        self._last = ""
+
+    def wake(self) -> None:
+        """Say that a frame has arrived."""
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Transform frames until cancelled.
+
+        A result is encoded and sent while the worker is at the next frame.
+        """
+        finished: Callable[[], None] | None = None
+        while True:
+            self._arrived.clear()
+            found = self._next()
+            if found is not None:
+                finished = await self._transform(*found, finished)
+            elif finished is not None:
+                finished()
+                finished = None
+            elif not self._worker.ready:
+                await self._worker.wait_ready()
+            else:
+                await self._arrived.wait()
+
+    async def _transform(
+        self, stream: Stream, waiting: Waiting, finished: Callable[[], None] | None
+    ) -> Callable[[], None] | None:
+        """Start one frame, publish the last, and return what publishes this one."""
+        settings = stream.controls.resolve(time.monotonic())
+        record = describe(settings, stream.controls.values)
+        queued = (microseconds() - waiting.received) / 1000.0
+        work = Work(stream.name, waiting.frame.id, waiting.frame.planes["color"], settings)
+        task = asyncio.ensure_future(self._worker.transform(work))
+        if finished is not None:
+            await asyncio.sleep(0)  # lets the task hand its frame to the worker first
+            finished()
+        try:
+            transformed = await task
+        except (WorkerLost, FrameFailed) as problem:
+            if isinstance(problem, FrameFailed):
+                stream.post(Status("streaming", f"frame {waiting.frame.id} could not be transformed: {problem}"))
+            stream.drop(waiting, "failed")
+            return None
+        transformed.timings["queue"] = queued
+        return lambda: stream.publish(waiting, record, transformed)
+
+    def _next(self) -> tuple[Stream, Waiting] | None:
+        if not self._worker.ready:
+            return None
+        for name in _after(sorted(self._streams), self._last):
+            waiting = self._streams[name].take()
+            if waiting is not None:
+                self._last = name
+                return self._streams[name], waiting
+        return None
+
+
+def _after(names: Iterable[str], last: str) -> list[str]:
+    """Return ``names`` starting behind ``last``, so that each stream has its turn."""
+    names = list(names)
+    return [name for name in names if name > last] + [name for name in names if name <= last]

@@ -1,0 +1,1 @@
+"""Shells around the protocol: the only input and output that the daemon does."""

@@ -1,0 +1,96 @@
+"""HTTP on the daemon's port: the page, its files, health and metrics (SPEC.md section 7)."""
+
+from __future__ import annotations
+
+import functools
+import json
+import mimetypes
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from mirage_runtime.transports.security import authorized
+
+_PAGE = Path(__file__).parent.parent / "page"
+_CHECKOUT_CLIENT = Path(__file__).parents[3] / "sdk" / "javascript" / "mirage.js"
+_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self' ws: wss:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
+
+
+def respond(status: HTTPStatus, body: bytes | str, content_type: str = "text/plain", **headers: str) -> Response:
+    """Return a whole HTTP response. Header names are given with underscores."""
+    data = body.encode() if isinstance(body, str) else body
+    fields = {
+        "Content-Type": f"{content_type}; charset=utf-8",
+        "Content-Length": str(len(data)),
+        "Connection": "close",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+    fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(status.value, status.phrase, Headers(fields), data)
+
+
+@functools.cache
+def page_files() -> dict[str, Path]:
+    """Return the page's files by the path that they are served under."""
+    files = {f"/{path.name}": path for path in _PAGE.iterdir() if path.is_file()}
+    if _CHECKOUT_CLIENT.is_file():
+        files["/mirage.js"] = _CHECKOUT_CLIENT  # a wheel carries its own copy in page/
+    return files
+
+
+class Pages:
+    """Answers plain HTTP requests; `health` says why no frame can be transformed, or None."""
+
+    def __init__(
+        self, *, token: str | None, health: Callable[[], tuple[str | None, dict[str, object]]], metrics: Callable[[], bytes]
+    ) -> None:
+        self._token = token
+        self._health = health
+        self._metrics = metrics
+
+    def answer(self, request: Request) -> Response:
+        """Return the response to a request that asks for no WebSocket."""
+        path = request.path.partition("?")[0]
+        if path in ("/health", "/metrics") and not authorized(request.headers.get("Authorization"), self._token):
+            return respond(
+                HTTPStatus.UNAUTHORIZED, "this needs: Authorization: Bearer TOKEN\n", WWW_Authenticate="Bearer"
+            )
+        if path == "/health":
+            return self._answer_health()
+        if path == "/metrics":
+            return respond(HTTPStatus.OK, self._metrics(), "text/plain; version=0.0.4")
+        if path == "/":
+            return self._answer_root(request)
+        return _answer_file(path)
+
+    def _answer_health(self) -> Response:
+        reason, details = self._health()
+        status = HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE
+        body = {"status": "ok" if reason is None else "unavailable", **({"reason": reason} if reason else {}), **details}
+        return respond(status, json.dumps(body) + "\n", "application/json", Cache_Control="no-store")
+
+    def _answer_root(self, request: Request) -> Response:
+        if "text/html" in request.headers.get("Accept", ""):
+            return _answer_file("/index.html")
+        return respond(
+            HTTPStatus.NOT_ACCEPTABLE,
+            "this is a Mirage daemon: open it in a browser, or connect a WebSocket with the subprotocol mirage.v1\n",
+        )
+
+
+def _answer_file(path: str) -> Response:
+    file = page_files().get(path)
+    if file is None:
+        return respond(HTTPStatus.NOT_FOUND, "there is nothing here\n")
+    content_type = _TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return respond(
+        HTTPStatus.OK, file.read_bytes(), content_type, Cache_Control="no-cache", Content_Security_Policy=_POLICY
+    )

@@ -1,0 +1,303 @@
+"""The WebSocket transport: a shell that moves messages between sockets and streams."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections import deque
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from mirage_protocol import (
+    PARAMETERS,
+    PROTOCOL_VERSION,
+    ROLES,
+    SUBPROTOCOL,
+    Acknowledged,
+    ClientHello,
+    ClientMessage,
+    Dropped,
+    Frame,
+    Message,
+    Ping,
+    Pong,
+    ProtocolError,
+    Ready,
+    Refused,
+    Role,
+    ServerHello,
+    ServerProtocol,
+    Set,
+    encode,
+)
+from mirage_runtime import __version__
+from mirage_runtime.config import Config
+from mirage_runtime.metrics import Metrics
+from mirage_runtime.models import ModelCard
+from mirage_runtime.names import stream_of
+from mirage_runtime.streams import Stream, microseconds
+from mirage_runtime.transports.page import Pages, respond
+from mirage_runtime.transports.security import refusal
+from mirage_runtime.worker.handle import WorkerHandle
+
+_log = logging.getLogger("mirage.websocket")
+
+HELLO_TIMEOUT = 10.0
+COLOR_FORMATS = ("rgba8", "rgb8")
+_MOST_MESSAGES_WAITING = 1024
+
+
+class Hub(Protocol):
+    """What connections need of the daemon."""
+
+    config: Config
+    card: ModelCard
+    metrics: Metrics
+    worker: WorkerHandle
+
+    def stream(self, name: str) -> Stream:
+        """Return the stream of that name, made where it is new; raises `Refused` when there are too many."""
+
+
+class WebSocketTransport:
+    """Listens on one port and gives each connection a `Session`."""
+
+    def __init__(self, hub: Hub, pages: Pages) -> None:
+        self._hub = hub
+        self._pages = pages
+        self._numbers = itertools.count(1)
+        self._open = 0
+
+    async def listen(self) -> Server:
+        """Bind and start to accept; raises OSError where the port cannot be had."""
+        config = self._hub.config
+        return await serve(
+            self._converse,
+            config.host,
+            config.port,
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            process_request=self._process_request,
+            select_subprotocol=lambda _connection, offered: Subprotocol(SUBPROTOCOL) if offered else None,
+            server_header=f"mirage/{__version__}",
+            compression=None,
+            max_size=config.max_message_size,
+            max_queue=4,
+            ping_interval=20,
+            ping_timeout=60,
+            close_timeout=2,
+        )
+
+    def _process_request(self, _connection: ServerConnection, request: Request) -> Response | None:
+        config, headers = self._hub.config, request.headers
+        reason = refusal(
+            headers.get("Host"), headers.get("Origin"), bound_to=config.host, allow_origins=config.allow_origins
+        )
+        if reason is not None:
+            return respond(HTTPStatus.FORBIDDEN, reason + "\n")
+        if "upgrade" not in headers.get("Connection", "").lower():
+            return self._pages.answer(request)
+        if stream_of(request.path) is None:
+            return respond(HTTPStatus.NOT_FOUND, "a stream's name has 1 to 64 of a-z, 0-9, - and _\n")
+        offered = [name.strip() for value in headers.get_all("Sec-WebSocket-Protocol") for name in value.split(",")]
+        if SUBPROTOCOL not in offered:
+            return respond(HTTPStatus.BAD_REQUEST, f"this server speaks the WebSocket subprotocol {SUBPROTOCOL}\n")
+        if self._open >= config.max_connections:
+            return respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{config.max_connections} connections are open already\n")
+        return None
+
+    async def _converse(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        name = stream_of(connection.request.path)
+        assert name is not None
+        session = Session(next(self._numbers), connection, self._hub, name)
+        self._open += 1
+        try:
+            await session.run()
+        finally:
+            self._open -= 1
+
+
+class Session:
+    """One connection from its hello to its end."""
+
+    def __init__(self, number: int, connection: ServerConnection, hub: Hub, stream_name: str) -> None:
+        self.role: Role = "viewer"
+        self._number = number
+        self._connection = connection
+        self._hub = hub
+        self._name = stream_name
+        self._stream: Stream | None = None
+        self._protocol = ServerProtocol(
+            token=hub.config.token,
+            max_width=hub.config.max_width,
+            max_height=hub.config.max_height,
+            color_formats=COLOR_FORMATS,
+        )
+        self._messages: deque[bytes] = deque()
+        self._result: tuple[int, bytes] | None = None
+        self._something = asyncio.Event()
+        self._closing: tuple[int, str] | None = None
+
+    # What a stream calls.
+
+    def post(self, message: Message) -> None:
+        """Queue a message; a peer that reads nothing is cut off before its queue eats the memory."""
+        if self._closing is not None:
+            return
+        self._messages.append(encode(message))
+        if len(self._messages) > _MOST_MESSAGES_WAITING:
+            self._close(4429, "messages are not being read")
+        self._something.set()
+
+    def post_result(self, frame_id: int, data: bytes) -> None:
+        """Queue an encoded result; a newer one replaces one that was not sent yet."""
+        if self._result is not None and self.role == "source":
+            self.post(Dropped((self._result[0],), "newer"))
+        self._result = (frame_id, data)
+        self._something.set()
+
+    def evict(self) -> None:
+        """Tell a source that another took its place, and close it."""
+        problem = Refused("source-taken", f"another source took over stream {self._name}")
+        self.post(ServerProtocol.error(problem))
+        self._close(problem.close_code, problem.message)
+
+    # The conversation.
+
+    async def run(self) -> None:
+        """Serve the connection until either side ends it."""
+        self.post(self._server_hello())
+        sender = asyncio.create_task(self._send(), name=f"connection {self._number} sends")
+        try:
+            if await self._handshake():
+                async for data in self._connection:
+                    self._receive(data)
+        except ConnectionClosed:
+            pass
+        finally:
+            self._leave()
+            self._close(1000, "")
+            await sender
+
+    async def _handshake(self) -> bool:
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT):
+                data = await self._connection.recv()
+            hello = self._protocol.receive(_binary(data))
+            assert isinstance(hello, ClientHello)
+            self._join(hello)
+        except TimeoutError:
+            self._close(4400, f"no hello within {HELLO_TIMEOUT:g} s")
+        except ProtocolError as error:
+            self._refuse(error if isinstance(error, Refused) else Refused(error.code, error.message, error.field))
+        else:
+            return True
+        return False
+
+    def _join(self, hello: ClientHello) -> None:
+        stream = self._hub.stream(self._name)
+        self.role = hello.role
+        if not stream.join(self, take_over=hello.take_over):
+            problem = f"stream {self._name} has a source already: connect as a viewer, or ask to take over"
+            raise Refused("source-taken", problem)
+        self._stream = stream
+        self._hub.metrics.connections.labels(self.role).inc()
+        _log.info("stream %s: connection %d is a %s (%s)", self._name, self._number, self.role, hello.client or "?")
+        if hello.parameters:
+            stream.set(hello.parameters, by=self)
+        self.post(Ready(self._number, self.role, self._name, hello.window, dict(stream.controls.values)))
+        self.post(stream.status(self._hub.worker))
+        if self.role == "source":
+            stream.post(stream.status(self._hub.worker), but=self)
+
+    def _leave(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        stream.leave(self)
+        self._hub.metrics.connections.labels(self.role).dec()
+        _log.info("stream %s: connection %d (%s) is gone", self._name, self._number, self.role)
+        if self.role == "source":
+            stream.post(stream.status(self._hub.worker))
+
+    def _receive(self, data: str | bytes) -> None:
+        try:
+            self._act(self._protocol.receive(_binary(data)))
+        except ProtocolError as error:
+            self._hub.metrics.errors.labels(error.code).inc()
+            self.post(ServerProtocol.error(error, data if isinstance(data, bytes) else b""))
+
+    def _act(self, message: ClientMessage) -> None:
+        stream = self._stream
+        if stream is None:  # another source took over, and this one's last messages are still arriving
+            return
+        if isinstance(message, Frame):
+            stream.offer(message, self)
+        elif isinstance(message, Set):
+            stream.set(message.parameters, by=self)
+            prompt = message.parameters.get("prompt")
+            understood = self._hub.card.understand(prompt) if isinstance(prompt, str) else None
+            self.post(Acknowledged(message.request, message.parameters, understood))
+        elif isinstance(message, Ping):
+            self.post(Pong(message.time, microseconds()))
+
+    def _refuse(self, error: Refused) -> None:
+        _log.warning("stream %s: connection %d refused: %s", self._name, self._number, error.message)
+        self._hub.metrics.errors.labels(error.code).inc()
+        self.post(ServerProtocol.error(error))
+        self._close(error.close_code, error.message)
+
+    def _close(self, code: int, reason: str) -> None:
+        if self._closing is None:
+            self._closing = (code, reason.encode()[:120].decode(errors="ignore"))
+        self._something.set()
+
+    async def _send(self) -> None:
+        """Send what is queued, messages before results, then close when asked to."""
+        try:
+            while True:
+                while self._messages:
+                    await self._connection.send(self._messages.popleft())
+                if self._result is not None:
+                    (_, data), self._result = self._result, None
+                    await self._connection.send(data)
+                elif self._closing is not None and not self._messages:
+                    await self._connection.close(*self._closing)
+                    return
+                else:
+                    self._something.clear()
+                    await self._something.wait()
+        except ConnectionClosed:
+            pass
+
+    def _server_hello(self) -> ServerHello:
+        config = self._hub.config
+        capabilities: dict[str, Any] = {
+            "roles": list(ROLES),
+            "planes": {"color": list(COLOR_FORMATS)},
+            "transports": ["websocket"],
+            "max_width": config.max_width,
+            "max_height": config.max_height,
+            "window": 2,
+        }
+        return ServerHello(
+            protocol=PROTOCOL_VERSION,
+            server=f"mirage {__version__}",
+            stream=self._name,
+            model=self._hub.card.describe(),
+            capabilities=capabilities,
+            parameters=tuple(parameter.describe() for parameter in PARAMETERS.values()),
+            token_required=config.token is not None,
+        )
+
+
+def _binary(data: str | bytes) -> bytes:
+    if isinstance(data, str):
+        raise ProtocolError("malformed", "messages are binary WebSocket messages, not text")
+    return data

@@ -1,0 +1,69 @@
+"""Install what some tests need and pip does not bring (`make tools`). Run it as often as you like.
+
+Without apt or without root it says in one line what is missing and exits with 0: the tests that need it are skipped
+then, and say so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from find import COMMANDS, cache, find
+
+PACKAGES = {"chromium": "chromium"}
+"""The Debian package of each tool."""
+
+
+def main() -> None:
+    """Install every tool that is not there yet."""
+    for tool in COMMANDS:
+        path = find(tool)
+        if path is None and (obstacle := _obstacle()):
+            print(f"{tool}: not installed, because {obstacle}; the tests that need it will be skipped")
+            continue
+        if path is None and (problem := _install(PACKAGES[tool])):
+            print(f"{tool}: not installed: {problem}; the tests that need it will be skipped")
+            continue
+        path = path or find(tool)
+        if path is None:
+            print(f"{tool}: apt installed {PACKAGES[tool]}, but there is no {' or '.join(COMMANDS[tool])} on PATH")
+            continue
+        _link(tool, path)
+        print(f"{tool}: {path}")
+
+
+def _obstacle() -> str | None:
+    if not shutil.which("apt-get"):
+        return "there is no apt-get here (install it yourself, on PATH)"
+    if os.geteuid() != 0:
+        return f"apt-get needs root (run: sudo apt-get install {' '.join(PACKAGES.values())})"
+    return None
+
+
+def _install(package: str) -> str | None:
+    """Install a Debian package; return the last line of what apt says when it fails."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", package]):
+        done = subprocess.run(["apt-get", "-qq", *command], env=environment, capture_output=True, text=True)
+        if done.returncode:
+            lines = (done.stderr or done.stdout).strip().splitlines()
+            return lines[-1] if lines else f"apt-get {command[0]} failed"
+    return None
+
+
+def _link(tool: str, path: Path) -> None:
+    """Note the tool in the cache, where it is found even by a test run with a bare PATH."""
+    link = cache() / tool
+    if path == link or (link.is_symlink() and link.resolve() == path.resolve()):
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
