@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 import webbrowser
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mirage_protocol import PARAMETERS, ProtocolError
+from mirage_protocol import PARAMETERS, ProtocolError, defaults
 from mirage_runtime import __version__
 from mirage_runtime.config import DEFAULT_HOST, DEFAULT_MODEL, DEFAULT_MODEL_PIXELS, DEFAULT_PORT, Config, ModelConfig
 from mirage_runtime.errors import MirageRuntimeError
@@ -157,5 +160,43 @@ def _plain(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-__all__ = ["app", "main"]
-_ = Path  # the verbs that take files are below
+@app.command()
+def run(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A picture or a video.")],
+    target: Annotated[Path, typer.Argument(metavar="OUTPUT", help="What to write.")],
+    prompt: Annotated[str | None, typer.Option(help="What it should become, in words.")] = None,
+    strength: Annotated[float | None, typer.Option(help="0 gives the source back, 1 the full look.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Which texture is generated.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps a frame, 1 to 4.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="The output's size; default: the input's.")] = None,
+    model: ModelName = DEFAULT_MODEL,
+    engine: Engine = "auto",
+    threads: Threads = None,
+) -> None:
+    """Transform a picture or a video file: every frame, in order."""
+    from mirage_runtime import media, models
+
+    media.check_paths(source, target)
+    fitted = None if size is None else parse_size(size)
+    values = defaults() | checked(prompt=prompt, strength=strength, seed=seed, steps=steps)
+    settings = models.Settings(
+        ((str(values["prompt"]), 1.0),), float(values["strength"]), int(values["steps"]), int(values["seed"])
+    )
+    understood = models.card(model).understand(str(values["prompt"]))
+    if understood and understood["unknown_words"]:
+        errors.print(f"words with no effect: {_plain(', '.join(understood['unknown_words']))}", highlight=False)
+    transform = models.load(ModelConfig(model, engine, pixels=None, threads=threads, prepare=None))
+    with _progress_bar() as progress:
+        report = media.transform_file(source, target, transform, settings, size=fitted, progress=progress)
+    stages = "  ".join(f"{stage} {milliseconds:.1f} ms" for stage, milliseconds in report.p50().items())
+    rate = report.frames / report.seconds
+    errors.print(f"{target}: {report.frames} frames at {rate:.1f} a second; p50 of each stage: {stages}", highlight=False)
+
+
+@contextlib.contextmanager
+def _progress_bar() -> Iterator[Callable[[int, int | None], None]]:
+    """Show a bar with the time that is left, and give the function that moves it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task("transforming", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
