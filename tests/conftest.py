@@ -62,7 +62,9 @@ class RunningDaemon:
         """Return the status and the body of /health."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            with urllib.request.urlopen(urllib.request.Request(f"{self.http}/health", headers=headers), timeout=30) as answer:
+            with urllib.request.urlopen(
+                urllib.request.Request(f"{self.http}/health", headers=headers), timeout=30
+            ) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -260,8 +260,9 @@ def _build(kind: type[_Kind], header: Mapping[str, Any], payload: memoryview, pr
 
 
 @functools.cache
-def _fields_of(kind: type[Any]) -> tuple[tuple[str, Any, bool], ...]:
+def _fields_of(kind: Hashable) -> tuple[tuple[str, Any, bool], ...]:
     """List (name, check, required) of a message class: the checks are what its fields are annotated with."""
+    assert isinstance(kind, type)
     hints = get_type_hints(kind, include_extras=True)
     fields = []
     for spec in dataclasses.fields(kind):

@@ -190,7 +190,8 @@ def run(
         report = media.transform_file(source, target, transform, settings, size=fitted, progress=progress)
     stages = "  ".join(f"{stage} {milliseconds:.1f} ms" for stage, milliseconds in report.p50().items())
     rate = report.frames / report.seconds
-    errors.print(f"{target}: {report.frames} frames at {rate:.1f} a second; p50 of each stage: {stages}", highlight=False)
+    summary = f"{target}: {report.frames} frames at {rate:.1f} a second; p50 of each stage: {stages}"
+    errors.print(_plain(summary), highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -124,12 +124,17 @@ def _read_picture(path: Path) -> Image:
     with contextlib.suppress(cv2.error):
         picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
         if picture is not None and picture.ndim == 3 and picture.shape[2] == 4 and picture.dtype == np.uint8:
-            return cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA)  # type: ignore[return-value]
+            return _converted(picture, cv2.COLOR_BGRA2RGBA)
         # Everything else as 8-bit colour, turned the way the camera was held.
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if picture is not None else None
         if picture is not None:
-            return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+            return _converted(picture, cv2.COLOR_BGR2RGB)
     raise MirageRuntimeError(f"{path} is no picture that can be read, or it is damaged")
+
+
+def _converted(picture: Image, conversion: int) -> Image:
+    result: Image = cv2.cvtColor(picture, conversion)
+    return result
 
 
 def _write_picture(path: Path, picture: Image) -> None:
@@ -250,4 +255,4 @@ class _Transcoding:
     def _estimated_frames(self) -> int | None:
         if not self._video.duration or not self._pictures.average_rate:
             return None
-        return round(self._video.duration / 1e6 * float(self._pictures.average_rate))
+        return int(self._video.duration / 1e6 * float(self._pictures.average_rate))

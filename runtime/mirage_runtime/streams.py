@@ -24,7 +24,7 @@ from mirage_protocol import (
 )
 from mirage_runtime.controls import Controls, describe
 from mirage_runtime.metrics import Metrics
-from mirage_runtime.worker.handle import FrameFailed, Transformed, WorkerHandle, WorkerLost, Work
+from mirage_runtime.worker.handle import FrameFailed, Transformed, Work, WorkerHandle, WorkerLost
 
 _log = logging.getLogger("mirage.stream")
 

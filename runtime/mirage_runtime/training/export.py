@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,7 +13,7 @@ from mirage_runtime.models.lsd import layout
 from mirage_runtime.training.network import INPUTS, OUTPUT, Network
 
 _OPSET = 18
-_TRACED = 64  # pixels; every size is dynamic in the result
+_TRACED = 64  # pixels: any size does, since height and width stay free
 
 
 def load(checkpoint: Path) -> Network:
@@ -31,23 +30,46 @@ def load(checkpoint: Path) -> Network:
 def export(checkpoint: Path, model: Path) -> Path:
     """Write the averaged weights of ``checkpoint`` as an ONNX graph with free height and width; returns ``model``.
 
-    The graph takes and gives bytes: see ``network.Network.predict`` for its inputs.
+    The graph takes and gives bytes: see ``network.Network.predict`` for its inputs. Sizes must be multiples of 16.
     """
-    network = load(checkpoint)
-    height, width = 16 * torch.export.Dim("rows", min=1, max=512), 16 * torch.export.Dim("columns", min=1, max=512)
-    quarter = {2: height / 4 if False else 4 * torch.export.Dim("rows"), 3: 4 * torch.export.Dim("columns")}
-    shapes: dict[str, Any] = {name: {1: height, 2: width} for name in INPUTS}
-    shapes |= {"pyramid": quarter, "condition": None}
+    rows, columns = (torch.export.Dim(name, min=2, max=512) for name in ("rows", "columns"))
+    picture = {1: 16 * rows, 2: 16 * columns}
+    shapes = (*(picture for _ in INPUTS[:5]), {2: 4 * rows, 3: 4 * columns}, None)
+    model.parent.mkdir(parents=True, exist_ok=True)
+    partial = model.with_suffix(".part.onnx")
+    chatter = logging.getLogger("torch.onnx")
+    level = chatter.level
+    chatter.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own deprecations, and names of axes that repeat
+            program = torch.onnx.export(
+                load(checkpoint),
+                example_inputs(_TRACED),
+                dynamo=True,
+                opset_version=_OPSET,
+                input_names=list(INPUTS),
+                output_names=[OUTPUT],
+                dynamic_shapes=shapes,
+                optimize=True,
+                verbose=False,
+            )
+    finally:
+        chatter.setLevel(level)
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program")
+    program.save(partial)
+    partial.replace(model)
     return model
 
 
-def example_inputs(size: int = _TRACED) -> tuple[torch.Tensor, ...]:
+def example_inputs(size: int) -> tuple[torch.Tensor, ...]:
     """Zero inputs of the network for a square picture, in its order."""
     picture = torch.zeros(1, size, size, 3, dtype=torch.uint8)
     return (
         picture,
         picture.clone(),
-        torch.zeros(1, size, size, 3, dtype=torch.int8),
+        picture.to(torch.int8),
         picture.clone(),
         torch.zeros(1, size, size, 1, dtype=torch.uint8),
         torch.zeros(1, noise.CHANNELS, size // noise.GRID, size // noise.GRID),

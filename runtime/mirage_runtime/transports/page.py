@@ -50,7 +50,11 @@ class Pages:
     """Answers plain HTTP requests; `health` says why no frame can be transformed, or None."""
 
     def __init__(
-        self, *, token: str | None, health: Callable[[], tuple[str | None, dict[str, object]]], metrics: Callable[[], bytes]
+        self,
+        *,
+        token: str | None,
+        health: Callable[[], tuple[str | None, dict[str, object]]],
+        metrics: Callable[[], bytes],
     ) -> None:
         self._token = token
         self._health = health
@@ -74,7 +78,11 @@ class Pages:
     def _answer_health(self) -> Response:
         reason, details = self._health()
         status = HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE
-        body = {"status": "ok" if reason is None else "unavailable", **({"reason": reason} if reason else {}), **details}
+        body = {
+            "status": "ok" if reason is None else "unavailable",
+            **({"reason": reason} if reason else {}),
+            **details,
+        }
         return respond(status, json.dumps(body) + "\n", "application/json", Cache_Control="no-store")
 
     def _answer_root(self, request: Request) -> Response:

@@ -12,6 +12,7 @@ import os
 import secrets
 import sys
 import tempfile
+from pathlib import Path
 
 _GRAIN = 1 << 20
 
@@ -85,5 +86,5 @@ def _anonymous_file() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("mirage")
     descriptor, path = tempfile.mkstemp(prefix="mirage-")
-    os.unlink(path)
+    Path(path).unlink()
     return descriptor

@@ -1,0 +1,41 @@
+"""How to compute a model's graph: one small interface, one module for each library that can do it.
+
+An engine runs a graph whose inputs and outputs are NumPy arrays with a leading batch of 1. Nothing is imported until an
+engine is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+class EngineError(Exception):
+    """A graph cannot be loaded, compiled or run; the message says which and why."""
+
+
+class Engine(Protocol):
+    """Something that runs one graph at any size."""
+
+    @property
+    def description(self) -> str:
+        """Library, device, precision and threads, for people: ``OpenVINO 2026.4 CPU bf16, 2 threads``."""
+        ...
+
+    def prepare(self, size: Size) -> None:
+        """Do all slow work for frames of ``size`` now. Raises :class:`EngineError`."""
+        ...
+
+    def run(self, size: Size, inputs: Mapping[str, Array]) -> npt.NDArray[np.uint8]:
+        """Run the graph once and return its picture, u8 ``(height, width, 3)``, as an array of the caller's own.
+
+        Inputs are C-contiguous and named as in the graph; one that is left out is zero. Raises :class:`EngineError`.
+        """
+        ...

@@ -1,0 +1,149 @@
+"""Runs graphs with OpenVINO, the default on CPUs.
+
+A graph is compiled for one fixed size at a time, which lets OpenVINO plan its memory; the last few sizes are kept. With
+a cache folder the second start of a size skips compilation. bfloat16 is used where the CPU has instructions for it.
+
+The threads' number is fixed, so that the same inputs give the same bits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mirage_runtime.engines import Array, EngineError, Size
+
+_KEPT_SIZES = 3
+_TYPES = {"u8": np.uint8, "i8": np.int8, "f32": np.float32}
+
+
+class OpenVinoEngine:
+    """Runs one ONNX model on the CPU through OpenVINO. Not for several threads at once."""
+
+    def __init__(self, model: Path, *, threads: int | None = None, cache_dir: Path | None = None) -> None:
+        """Load ``model``; compile nothing yet.
+
+        ``threads`` is the number of CPU threads, by default one a core that this process may use. ``cache_dir`` keeps
+        compiled graphs. Raises :class:`EngineError` for a model that is missing or no ONNX model, and where OpenVINO
+        is not installed.
+        """
+        try:
+            import openvino
+        except ImportError as error:
+            raise EngineError(f"OpenVINO cannot be imported: {error}") from error
+        if not model.is_file():
+            raise EngineError(f"there is no model at {model}")
+        self._core = openvino.Core()
+        try:
+            self._graph_bytes = model.read_bytes()
+            inputs = self._core.read_model(self._graph_bytes, b"").inputs
+        except Exception as error:
+            raise EngineError(f"{model} is not a model that OpenVINO can read: {_first_line(error)}") from error
+        self._inputs = {
+            port.get_any_name(): (_TYPES[port.get_element_type().get_type_name()], port.get_partial_shape())
+            for port in inputs
+        }
+        self._model = model
+        self._threads = threads or _usable_cores()
+        half = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self._settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": self._threads,
+            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+        }
+        if cache_dir is not None:
+            self._settings["CACHE_DIR"] = str(cache_dir)
+        version = ".".join(openvino.get_version().split("-")[0].split(".")[:2])
+        plural = "" if self._threads == 1 else "s"
+        self._description = f"OpenVINO {version} CPU {'bf16' if half else 'f32'}, {self._threads} thread{plural}"
+        self._compiled: OrderedDict[Size, _Compiled] = OrderedDict()
+
+    @property
+    def description(self) -> str:
+        """Library, device, precision and threads."""
+        return self._description
+
+    def prepare(self, size: Size) -> None:
+        """Compile for frames of ``size`` and run once, unless that is done. Raises :class:`EngineError`."""
+        self._at(size)
+
+    def run(self, size: Size, inputs: Mapping[str, Array]) -> npt.NDArray[np.uint8]:
+        """Run the graph once; see :class:`mirage_runtime.engines.Engine`."""
+        return self._at(size).run(inputs)
+
+    def _at(self, size: Size) -> _Compiled:
+        """The graph compiled for ``size``, making room for it if need be."""
+        compiled = self._compiled.get(size)
+        if compiled is None:
+            compiled = self._compile(size)
+            self._compiled[size] = compiled
+            if len(self._compiled) > _KEPT_SIZES:
+                self._compiled.popitem(last=False)
+        self._compiled.move_to_end(size)
+        return compiled
+
+    def _compile(self, size: Size) -> _Compiled:
+        height, width = size
+        shapes = {name: _fixed(shape, height, width) for name, (_, shape) in self._inputs.items()}
+        try:
+            graph = self._core.read_model(self._graph_bytes, b"")
+            graph.reshape(shapes)
+            request = self._core.compile_model(graph, "CPU", self._settings).create_infer_request()
+        except Exception as error:
+            message = f"{self._model.name} cannot be compiled for {width}x{height}: {_first_line(error)}"
+            raise EngineError(message) from error
+        zeros = {name: np.zeros(shapes[name], kind) for name, (kind, _) in self._inputs.items()}
+        compiled = _Compiled(request, zeros)
+        compiled.run({})
+        return compiled
+
+
+class _Compiled:
+    """One size's compiled graph, and an array of zeros for each input that a caller leaves out."""
+
+    def __init__(self, request: Any, zeros: dict[str, Array]) -> None:
+        self._request = request
+        self._zeros = zeros
+
+    def run(self, inputs: Mapping[str, Array]) -> npt.NDArray[np.uint8]:
+        from openvino import Tensor
+
+        for name, zeros in self._zeros.items():
+            array = inputs.get(name, zeros)
+            if array.shape != zeros.shape or array.dtype != zeros.dtype:
+                raise EngineError(f"{name} is {array.dtype} {array.shape}, not {zeros.dtype} {zeros.shape}")
+            self._request.set_tensor(name, Tensor(np.ascontiguousarray(array), shared_memory=True))
+        try:
+            self._request.infer()
+        except Exception as error:
+            raise EngineError(f"OpenVINO failed: {_first_line(error)}") from error
+        return np.array(self._request.get_output_tensor(0).data[0], copy=True)
+
+
+def _fixed(shape: Any, height: int, width: int) -> list[int]:
+    """Fill a graph's free dimensions: NHWC pictures get the frame's size, NCHW noise a quarter of it."""
+    lengths = [-1 if dimension.is_dynamic else dimension.get_length() for dimension in shape]
+    free = [index for index, length in enumerate(lengths) if length < 0]
+    if free == [1, 2]:
+        lengths[1:3] = [height, width]
+    elif free == [2, 3]:
+        lengths[2:4] = [height // 4, width // 4]
+    return lengths
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
