@@ -7,10 +7,9 @@ so that a newer peer can add some; an unknown message is an error that names it.
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from mirage_protocol.checks import FLAG, TEXT, UNSIGNED, Choice, Integer, ListOf, MapOf, Number, Text, anything
 from mirage_protocol.errors import ErrorCode, ProtocolError
@@ -245,7 +244,7 @@ def _decode(message: bytes | memoryview, kinds: Mapping[str, type[_Kind]]) -> _K
 
 def _build(kind: type[_Kind], header: Mapping[str, Any], payload: memoryview, prefix: str = "") -> _Kind:
     values: dict[str, Any] = {}
-    for name, check, required in _fields_of(cast(type[Any], kind)):
+    for name, check, required in _FIELDS[kind]:
         path = prefix + name
         if header.get(name) is None:
             if required:
@@ -259,10 +258,8 @@ def _build(kind: type[_Kind], header: Mapping[str, Any], payload: memoryview, pr
     return kind(**values)
 
 
-@functools.cache
-def _fields_of(kind: Hashable) -> tuple[tuple[str, Any, bool], ...]:
+def _fields_of(kind: type[Any]) -> tuple[tuple[str, Any, bool], ...]:
     """List (name, check, required) of a message class: the checks are what its fields are annotated with."""
-    assert isinstance(kind, type)
     hints = get_type_hints(kind, include_extras=True)
     fields = []
     for spec in dataclasses.fields(kind):
@@ -271,3 +268,8 @@ def _fields_of(kind: Hashable) -> tuple[tuple[str, Any, bool], ...]:
         required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
         fields.append((spec.name, hint.__metadata__[0], required))
     return tuple(fields)
+
+
+_FIELDS: Mapping[type[Any], tuple[tuple[str, Any, bool], ...]] = {
+    kind: _fields_of(kind) for kind in (*FROM_CLIENT.values(), *FROM_SERVER.values(), Camera)
+}

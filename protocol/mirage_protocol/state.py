@@ -43,7 +43,7 @@ CLOSE_CODES: Mapping[ErrorCode, int] = {
 """The WebSocket close code that follows an error which ends the connection; 4400 for the others."""
 
 
-class Refused(ProtocolError):  # noqa: N818
+class Refused(ProtocolError):
     """The handshake failed: the connection ends with `close_code` after the error has been sent."""
 
     @property
@@ -186,10 +186,14 @@ class ClientProtocol:
         return frame_id, message
 
     def set(self, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
-        """Return a new request's number and its message; raises `ProtocolError` for values the table forbids."""
-        checked = check_parameters(parameters)
-        request, self._next_request = self._next_request, self._next_request + 1
-        return request, encode(Set(request, checked))
+        """Return a new request's number and its message.
+
+        The values are the server's to judge, whose table may be newer than this client's.
+        """
+        request = self._next_request
+        message = encode(Set(request, dict(parameters)))
+        self._next_request += 1
+        return request, message
 
     def receive(self, data: bytes | memoryview) -> ServerMessage:
         """Return the message in ``data`` and note what it settles; raises `ProtocolError`."""

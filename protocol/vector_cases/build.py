@@ -8,8 +8,9 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-import mirage_protocol as protocol
 import msgpack
+
+import mirage_protocol as protocol
 from mirage_protocol import Camera, Plane
 
 LARGEST = 2**53 - 1

@@ -6,7 +6,6 @@ import base64
 
 import mirage_protocol as protocol
 from mirage_protocol import Frame, Plane
-
 from vector_cases.build import CAMERA, Json, to_json
 
 

@@ -6,10 +6,10 @@ import base64
 import struct
 from collections.abc import Iterator
 
-import mirage_protocol as protocol
 import msgpack
-from mirage_protocol import Frame
 
+import mirage_protocol as protocol
+from mirage_protocol import Frame
 from vector_cases.build import (
     ABSENT,
     IDENTITY,

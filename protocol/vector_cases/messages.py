@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-import mirage_protocol as protocol
 import msgpack
-from mirage_protocol import Camera, ClientHello, Frame, Message, Plane, ServerHello
 
+import mirage_protocol as protocol
+from mirage_protocol import Camera, ClientHello, Frame, Message, Plane, ServerHello
 from vector_cases.build import (
     ABSENT,
     CAMERA,

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import mirage_protocol as protocol
-
 from vector_cases.build import Json, packed, to_json
 
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from mirage_protocol import PARAMETERS, ProtocolError, defaults
 from mirage_runtime import __version__
 from mirage_runtime.config import DEFAULT_HOST, DEFAULT_MODEL, DEFAULT_MODEL_PIXELS, DEFAULT_PORT, Config, ModelConfig
 from mirage_runtime.errors import MirageRuntimeError
+
+if TYPE_CHECKING:
+    from mirage_runtime import bench as benchmark
 
 app = typer.Typer(
     name="mirage",
@@ -201,3 +206,41 @@ def _progress_bar() -> Iterator[Callable[[int, int | None], None]]:
     with Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task("transforming", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@app.command()
+def bench(
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    frames: Annotated[int, typer.Option(min=1, help="Frames a round; there are four rounds.")] = 60,
+    seconds: Annotated[float, typer.Option(min=0.5, help="How long each size streams for its rate.")] = 5.0,
+    size: Annotated[list[str] | None, typer.Option(metavar="WxH", help="A size to measure; may be repeated.")] = None,
+    threads: Threads = None,
+) -> None:
+    """Measure engine, pipeline and round trip beside bare echoes, in one run."""
+    from mirage_runtime import bench as benchmark
+
+    sizes = [parse_size(text) for text in size or ()] or benchmark.SIZES
+    with errors.status("starting") as status:
+        report = benchmark.measure(
+            frames=frames, seconds=seconds, threads=threads, sizes=sizes, progress=lambda line: status.update(line)
+        )
+    if json_output:
+        typer.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        _print_bench(report)
+
+
+def _print_bench(report: benchmark.Report) -> None:
+    table = Table(title=f"{report.machine}; {report.engine}", caption="milliseconds; in turns, in one run")
+    columns = ("size", "model works at", "engine p50", "ONNX Runtime p50", "pipeline p50", "end to end p50", "p95")
+    for column in (*columns, "bare echo p50", "end to end - engine", "frames a second"):
+        table.add_column(column, justify="right")
+    for size in report.sizes:
+        rival = "-" if size.onnxruntime_p50 is None else f"{size.onnxruntime_p50:.1f}"
+        figures = (size.engine_p50, size.pipeline_p50, size.end_to_end_p50, size.end_to_end_p95, size.echo_p50)
+        engine, pipeline, p50, p95, echo = (f"{figure:.1f}" for figure in figures)
+        overhead, rate = f"{size.overhead:.1f}", f"{size.rate:.1f}"
+        table.add_row(size.size, size.model_size, engine, rival, pipeline, p50, p95, echo, overhead, rate)
+    output = Console()
+    output.print(table)
+    output.print(f"from start to the first transformed frame: {report.first_frame_seconds:.1f} s", highlight=False)

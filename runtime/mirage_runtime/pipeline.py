@@ -72,7 +72,8 @@ class Pipeline:
     def embed(self, prompts: Sequence[tuple[str, float]]) -> NDArray[np.float32]:
         """Return the blend of the prompts' conditions: this version carries nothing else from frame to frame."""
         conditions = [np.float32(weight) * self._condition(text) for text, weight in prompts]
-        return np.stack(conditions).sum(axis=0, dtype=np.float32)
+        blend: NDArray[np.float32] = np.stack(conditions).sum(axis=0, dtype=np.float32)
+        return blend
 
     def diffuse(self, source: Image, condition: NDArray[np.float32], settings: Settings) -> Image:
         """Return the model's picture; with no strength there is nothing to compute."""

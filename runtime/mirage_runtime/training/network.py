@@ -148,14 +148,14 @@ class Network(nn.Module):
     ) -> Tensor:
         """Fold every input to 1/4 and add their linear maps; form x_t = (1 - t) * estimate + t * epsilon."""
         time = condition[:, layout.TIME, None, None, None]
-        signal = _signed(fold(estimate, 4))
-        disturbance = fold(epsilon, 4).float() * (1.0 / noise.EPSILON_SCALE)
+        signal = _signed(runs(estimate, 4))
+        disturbance = runs(epsilon, 4).float() * (1.0 / noise.EPSILON_SCALE)
         noised = (1.0 - time) * signal + time * disturbance
         result: Tensor = (
-            self.source_stem(_signed(fold(source, 4)))
-            + self.noised_stem(noised)
-            + self.memory_stem(_signed(fold(memory, 4)))
-            + self.validity_stem(fold(validity, 4).float() * (1.0 / 255.0))
+            folded(self.source_stem, _signed(runs(source, 4)))
+            + folded(self.noised_stem, noised)
+            + folded(self.memory_stem, _signed(runs(memory, 4)))
+            + folded(self.validity_stem, runs(validity, 4).float() * (1.0 / 255.0))
             + self.noise_stem(pyramid)
         )
         return result
@@ -189,13 +189,30 @@ def modulate(x: Tensor, modulation: Tensor) -> Tensor:
     return x * (1.0 + scale) + shift
 
 
+def runs(x: Tensor, patch: int) -> Tensor:
+    """View ``patch`` neighbours of a row as channels: (n, h, w, c) to (n, patch * c, h, w / patch); moves no byte."""
+    n, h, w, c = x.shape
+    return x.reshape(n, h, w // patch, patch * c).permute(0, 3, 1, 2)
+
+
+def folded(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """Apply a 1x1 layer to :func:`fold`'s channels, given :func:`runs` of the same picture instead.
+
+    A column of ``patch`` taps with a stride of ``patch`` is the same sum, and no transposed copy of the input is made.
+    """
+    out, channels = layer.weight.shape[:2]
+    patch = channels // x.shape[1]
+    weight = layer.weight.view(out, patch, x.shape[1]).permute(0, 2, 1)[..., None]
+    return functional.conv2d(x, weight, layer.bias, stride=(patch, 1))
+
+
 def fold(x: Tensor, patch: int) -> Tensor:
     """Turn patches into channels: (n, h, w, c) to (n, patch * patch * c, h / patch, w / patch), any type.
 
     The channel order is (row, column, channel): one transpose of whole runs of bytes.
     """
     n, h, w, c = x.shape
-    x = x.reshape(n, h // patch, patch, w // patch, patch * c).permute(0, 1, 3, 2, 4)
+    x = x.reshape(n * h // patch, patch, w // patch, patch * c).permute(0, 2, 1, 3)
     return x.reshape(n, h // patch, w // patch, patch * patch * c).permute(0, 3, 1, 2)
 
 
@@ -203,7 +220,7 @@ def unfold(x: Tensor, patch: int) -> Tensor:
     """Undo :func:`fold`: (n, patch * patch * c, h, w) to (n, h * patch, w * patch, c)."""
     n, channels, h, w = x.shape
     run = channels // patch
-    x = x.permute(0, 2, 3, 1).reshape(n, h, w, patch, run).permute(0, 1, 3, 2, 4)
+    x = x.permute(0, 2, 3, 1).reshape(n * h, w, patch, run).permute(0, 2, 1, 3)
     return x.reshape(n, h * patch, w * patch, run // patch)
 
 

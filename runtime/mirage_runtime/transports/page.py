@@ -63,7 +63,8 @@ class Pages:
     def answer(self, request: Request) -> Response:
         """Return the response to a request that asks for no WebSocket."""
         path = request.path.partition("?")[0]
-        if path in ("/health", "/metrics") and not authorized(request.headers.get("Authorization"), self._token):
+        guarded = path in ("/health", "/metrics")
+        if guarded and not authorized(request.headers.get_all("Authorization"), self._token):
             return respond(
                 HTTPStatus.UNAUTHORIZED, "this needs: Authorization: Bearer TOKEN\n", WWW_Authenticate="Bearer"
             )
@@ -86,7 +87,7 @@ class Pages:
         return respond(status, json.dumps(body) + "\n", "application/json", Cache_Control="no-store")
 
     def _answer_root(self, request: Request) -> Response:
-        if "text/html" in request.headers.get("Accept", ""):
+        if any("text/html" in value for value in request.headers.get_all("Accept")):
             return _answer_file("/index.html")
         return respond(
             HTTPStatus.NOT_ACCEPTABLE,

@@ -95,12 +95,11 @@ class WebSocketTransport:
 
     def _process_request(self, _connection: ServerConnection, request: Request) -> Response | None:
         config, headers = self._hub.config, request.headers
-        reason = refusal(
-            headers.get("Host"), headers.get("Origin"), bound_to=config.host, allow_origins=config.allow_origins
-        )
+        hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
+        reason = refusal(hosts, origins, bound_to=config.host, allow_origins=config.allow_origins)
         if reason is not None:
             return respond(HTTPStatus.FORBIDDEN, reason + "\n")
-        if "upgrade" not in headers.get("Connection", "").lower():
+        if not any("upgrade" in value.lower() for value in headers.get_all("Connection")):
             return self._pages.answer(request)
         if stream_of(request.path) is None:
             return respond(HTTPStatus.NOT_FOUND, "a stream's name has 1 to 64 of a-z, 0-9, - and _\n")

@@ -1,0 +1,272 @@
+// The page that a Mirage daemon serves: the picture before and after, live, and everything that shapes it.
+
+import { MirageClient, toImageData } from "./mirage.js";
+import { createControls } from "./controls.js";
+import { showFigures } from "./figures.js";
+import { openSource } from "./sources.js";
+
+const SLOW_DRAW = 250; // milliseconds after which the scene moves on though no frame can be sent
+const STREAM = new URLSearchParams(location.search).get("stream") ?? "main";
+const URL_OF_STREAM = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/${STREAM}`;
+
+const $ = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
+const before = $("before").getContext("2d", { alpha: false, willReadFrequently: true });
+const after = $("after").getContext("2d");
+const controls = createControls($("parameters"), change);
+
+let frames = new MirageClient(); // sends or watches
+let steering = frames; // sets parameters: another connection where this page only watches
+let source = null;
+let watching = false;
+let paused = false;
+let status = { state: "waiting", message: "" };
+let pictures = 0; // shown since the last connection
+let [clock, drawn] = [0, 0]; // the scene's own seconds, and when it was last drawn
+let listening = new AbortController();
+
+// ---------------------------------------------------------------------------------------------- Connection
+
+/** Take part in the stream, as its source or as somebody who watches and steers. */
+async function join(role, { takeOver = false } = {}) {
+  leave();
+  watching = role === "viewer";
+  frames = new MirageClient();
+  steering = watching ? new MirageClient() : frames;
+  listening = new AbortController();
+  const on = (client, event, listener) => client.addEventListener(event, listener, { signal: listening.signal });
+  on(frames, "state", refresh);
+  on(frames, "status", ({ detail }) => refresh((status = detail)));
+  on(frames, "result", ({ detail }) => show(detail));
+  on(frames, "error", ({ detail }) => explain(detail));
+  on(steering, "state", refresh);
+  on(steering, "parameters", ({ detail }) => (detail.type === "ready" ? prepare(detail.parameters) : learn(detail.parameters)));
+  $("pictures").classList.toggle("watching", watching);
+  $("source-form").hidden = watching;
+  tell(null);
+  refresh();
+  const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? undefined;
+  const options = { role, token, takeOver, client: "mirage page" };
+  // Why a connection was refused comes as an `error` event too, which also tells of later ones.
+  const joined = [frames.connect(URL_OF_STREAM, options)];
+  if (watching) joined.push(steering.connect(URL_OF_STREAM, { ...options, role: "controller" }));
+  await Promise.allSettled(joined);
+}
+
+function leave() {
+  listening.abort();
+  frames.disconnect();
+  steering.disconnect();
+  [status, pictures] = [{ state: "waiting", message: "" }, 0];
+}
+
+/** The server has accepted us: build what depends on it. */
+function prepare(parameters) {
+  const { model, stream, server, parameters: table, capabilities } = steering.server;
+  $("about").textContent = [model.name, model.description].filter(Boolean).join(" — ");
+  $("about").title = `${server}, stream “${stream}”`;
+  document.title = stream === "main" ? "Mirage" : `Mirage · ${stream}`;
+  const prompt = table.find(({ name }) => name === "prompt");
+  $("prompt-form").hidden = !prompt;
+  Object.assign($("prompt"), { maxLength: prompt?.max_length ?? 1000, title: prompt?.help ?? "" });
+  $("looks").replaceChildren(...(model.looks ?? []).map(chip));
+  for (const input of document.querySelectorAll("input[name=size]")) {
+    input.disabled = Number.parseInt(input.value) > (capabilities.max_width ?? Infinity);
+  }
+  controls.build(table);
+  learn(parameters, false);
+  tell(null);
+  refresh();
+}
+
+function explain(error) {
+  const watch = ["Watch and steer", () => join("viewer")];
+  if (error.code === "unauthorized") {
+    const wrong = location.hash.includes("token=");
+    tell(`${wrong ? "This is not the server's token." : "This server asks for a token."} It stands in the address that mirage serve prints, after #token=.`, [], true);
+  } else if (error.code === "source-taken") {
+    tell(`Somebody else is the source of the stream “${STREAM}”.`, [watch, ["Take over", () => join("source", { takeOver: true })]]);
+  } else if (error.code !== "unreachable") {
+    tell(`${error.message}.`.replace(/\.\.$/, "."), frames.state === "disconnected" ? [["Try again", () => join("source")]] : []);
+  }
+  refresh();
+}
+
+/** Show a notice with what can be done about it, or none. */
+function tell(text, actions = [], token = false) {
+  $("notice").hidden = text === null;
+  $("notice-text").textContent = text ?? "";
+  $("token-form").hidden = !token;
+  $("notice-actions").replaceChildren(...actions.map(([label, action], index) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: label, onclick: action });
+    button.classList.toggle("main", index === 0);
+    return button;
+  }));
+  if (token) $("token").focus();
+}
+
+/** Bring state, veil and controls in line with what is known. */
+function refresh() {
+  const live = frames.state === "connected";
+  const waiting = live && watching && status.state === "waiting";
+  const recovering = live && status.state === "recovering";
+  const label = recovering ? "recovering" : waiting ? "waiting" : live ? (paused ? "paused" : "live") : frames.state;
+  $("state").textContent = label;
+  $("state").dataset.state = recovering ? "recovering" : frames.state;
+  $("veil").textContent = veil(live, waiting, recovering);
+  const enabled = steering.state === "connected";
+  controls.enable(enabled);
+  for (const input of $("prompt-form").querySelectorAll("input, button")) input.disabled = !enabled;
+  if (waiting && $("notice").hidden) tell("Nobody sends pictures to this stream.", [["Send from this page", () => join("source")]]);
+  if (watching && status.state === "streaming") tell(null);
+}
+
+function veil(live, waiting, recovering) {
+  if (frames.state === "connecting") return "Looking for the server…";
+  if (frames.state === "reconnecting") return "The connection was lost. Trying again…";
+  if (recovering) return status.message || "The model is being started again…";
+  if (waiting) return "Waiting for a source…";
+  if (live && !pictures) return paused ? "Paused" : "The first picture is on its way…";
+  return "";
+}
+
+// ------------------------------------------------------------------------------------------------- Pictures
+
+function show({ id, planes }) {
+  const picture = toImageData(planes.color);
+  const { width, height } = picture;
+  if ($("after").width !== width || $("after").height !== height) Object.assign($("after"), { width, height });
+  after.putImageData(picture, 0, 0);
+  $("after-note").textContent = `frame ${id.toLocaleString("en")}, ${width} × ${height}`;
+  if (!pictures++) refresh();
+}
+
+function tick(now) {
+  requestAnimationFrame(tick);
+  if (!source || paused || watching) return void (drawn = now);
+  const ended = source.ended();
+  if (ended) return void choose("scene", ended);
+  if (!frames.canSend && now - drawn < SLOW_DRAW) return;
+  clock += Math.min((now - drawn) / 1000, 0.25);
+  drawn = now;
+  source.draw(before, clock);
+  const { width, height } = before.canvas;
+  if (frames.canSend) frames.send(before.getImageData(0, 0, width, height));
+}
+
+/** Change the source; a source that cannot be had is explained, and the scene takes its place. */
+async function choose(kind, problem = null) {
+  source?.stop();
+  source = null;
+  try {
+    source = await openSource(kind);
+    if (problem) tell(problem);
+    else if (frames.state === "connected") tell(null);
+    $("before-note").textContent = source.note;
+    for (const input of document.querySelectorAll("input[name=source]")) input.checked = input.value === kind;
+  } catch (error) {
+    await choose("scene", error.message);
+  }
+}
+
+function pause(wanted) {
+  paused = wanted;
+  $("pause").textContent = paused ? "Start" : "Pause";
+  $("pause").setAttribute("aria-pressed", String(paused));
+  refresh();
+}
+
+// ----------------------------------------------------------------------------------------------- Parameters
+
+/** @type {Record<string, any>} what is still to be sent */
+let wanted = {};
+let setting = false;
+
+/** Send changes, one request at a time: what a dragged slider does meanwhile goes with the next one. */
+async function change(parameters) {
+  Object.assign(wanted, parameters);
+  if (setting) return;
+  setting = true;
+  while (Object.keys(wanted).length) {
+    const asked = wanted;
+    wanted = {};
+    try {
+      const ack = await steering.set(asked);
+      learn(ack.parameters, false);
+      if ("prompt" in asked) note(ack.prompt);
+    } catch (error) {
+      learn(steering.parameters, false);
+      if (error.code !== "disconnected") note(null, error.message);
+    }
+  }
+  setting = false;
+}
+
+/** Show parameters as they are now; `lit` where somebody else changed them. */
+function learn(parameters, lit = true) {
+  controls.show(parameters, lit);
+  if (!("prompt" in parameters)) return;
+  const { prompt } = parameters;
+  if (lit) note(null);
+  if (lit || document.activeElement !== $("prompt")) $("prompt").value = prompt;
+  for (const button of $("looks").children) {
+    button.setAttribute("aria-pressed", String(button.value === prompt.trim().toLowerCase()));
+  }
+}
+
+/** Say how a prompt was understood, and kindly which words were not. */
+function note(understood, problem = "") {
+  const { looks = {}, modifiers = {}, unknown_words: unknown = [] } = understood ?? {};
+  const known = Object.entries({ ...looks, ...modifiers }).filter(([, amount]) => amount > 0.005);
+  const parts = [document.createTextNode(problem)];
+  if (unknown.length) {
+    const words = new Intl.ListFormat("en").format(unknown.map((word) => `“${word}”`));
+    const named = Object.assign(document.createElement("em"), { textContent: words });
+    parts.push(named, ` ${unknown.length > 1 ? "are" : "is"} not in this model's vocabulary yet, and had no effect. `);
+  }
+  const listed = known.map(([name, amount]) => `${name} ${Math.round(amount * 100)} %`).join(", ");
+  if (known.length) parts.push(`Understood as ${listed}.`);
+  $("prompt-note").replaceChildren(...parts);
+}
+
+function chip({ name, help = "" }) {
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: name, title: help });
+  button.value = name.toLowerCase();
+  button.addEventListener("click", () => {
+    $("prompt").value = name;
+    change({ prompt: name });
+  });
+  return button;
+}
+
+// ---------------------------------------------------------------------------------------------------- Start
+
+$("prompt-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  change({ prompt: $("prompt").value });
+});
+$("prompt").addEventListener("blur", () => {
+  if (steering.state === "connected" && $("prompt").value !== steering.parameters.prompt) change({ prompt: $("prompt").value });
+});
+$("source-form").addEventListener("submit", (event) => event.preventDefault());
+$("source-form").addEventListener("change", ({ target }) => {
+  if (target.name === "source") return void choose(target.value);
+  const [width, height] = target.value.split("x").map(Number);
+  Object.assign($("before"), { width, height });
+});
+$("pause").addEventListener("click", () => pause(!paused));
+$("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  location.hash = new URLSearchParams({ token: $("token").value }).toString();
+});
+addEventListener("hashchange", () => join(watching ? "viewer" : "source"));
+addEventListener("keydown", (event) => {
+  if (event.key !== " " || event.target.closest?.("input, button") || watching) return;
+  event.preventDefault();
+  pause(!paused);
+});
+
+setInterval(() => showFigures(frames.stats(), $), 250);
+requestAnimationFrame(tick);
+choose("scene");
+if (/^[a-z0-9_-]{1,64}$/.test(STREAM)) join("source");
+else tell(`“${STREAM}” is no name for a stream: it has 1 to 64 characters out of a-z, 0-9, - and _.`);

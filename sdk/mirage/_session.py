@@ -1,0 +1,364 @@
+"""The client without I/O: what was sent, what it came to, and what has to be said again after a lost connection.
+
+Both clients are thin shells around this: they move bytes, and wait until a method here that asks for an outcome
+gives one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from mirage import _frames
+from mirage._errors import (
+    ConnectionLost,
+    FrameDropped,
+    InvalidParameter,
+    MirageError,
+    NotAllowed,
+    Refused,
+    Unsupported,
+    from_server,
+)
+from mirage._frames import Image
+from mirage_protocol import (
+    ROLES,
+    Acknowledged,
+    Camera,
+    ClientProtocol,
+    Dropped,
+    Error,
+    ParametersChanged,
+    ParameterValue,
+    Plane,
+    ProtocolError,
+    Role,
+    ServerHello,
+    Status,
+)
+from mirage_protocol import Result as ResultMessage
+
+RESULTS_KEPT: Final = 64
+"""Results that nobody has received yet: the oldest go first."""
+RESULTS_KEPT_FOR_VIEWERS: Final = 4
+
+_Outcome = TypeVar("_Outcome")
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One transformed frame.
+
+    ``image`` has the frame's own size, channels and alpha: uint8 (height, width, 3 or 4). It is a **read-only** view of
+    the message that it came in; ``image.copy()`` may be written to. ``round_trip`` is the time in milliseconds from
+    sending the frame until this client had read its result, None for a viewer. ``timings`` are the milliseconds of
+    each stage, ``parameters`` what was in force for this frame, ``dropped`` how many frames of the source were dropped
+    so far and ``dropped_ids`` which since the result before. ``time`` is the source's own clock when it sent the frame,
+    ``received`` and ``sent`` the server's when it came and its result left: microseconds.
+    """
+
+    image: Image
+    frame_id: int
+    round_trip: float | None
+    timings: Mapping[str, float]
+    parameters: Mapping[str, ParameterValue]
+    dropped: int
+    dropped_ids: tuple[int, ...]
+    time: int
+    received: int
+    sent: int
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """What the server made of a change: the values it keeps and, where the prompt changed, what it understood.
+
+    ``looks`` and ``modifiers`` map names to weights; ``unknown_words`` had no effect.
+    """
+
+    parameters: Mapping[str, ParameterValue]
+    looks: Mapping[str, float] = field(default_factory=dict)
+    modifiers: Mapping[str, float] = field(default_factory=dict)
+    unknown_words: tuple[str, ...] = ()
+
+
+@dataclass
+class Session:
+    """What outlives a connection: who we are, and what to ask for again."""
+
+    url: str
+    role: Role
+    token: str | None
+    take_over: bool
+    window: int
+    timeout: float
+    client: str
+    next_id: int = 0
+    parameters: dict[str, ParameterValue] = field(default_factory=dict)
+    """The parameters that this client set and nobody has changed since."""
+
+    @classmethod
+    def of(cls, url: str, transport: str, role: str, **options: Any) -> Session:
+        """Return a session with checked arguments; raises `Unsupported` or ValueError."""
+        if transport not in ("auto", "websocket", "shared-memory"):
+            raise ValueError(f"transport must be auto, websocket or shared-memory, not '{transport}'")
+        if transport == "shared-memory":
+            raise Unsupported("this version of the client speaks WebSocket only: use transport='auto'")
+        if role not in ROLES:
+            raise ValueError(f"role must be one of {', '.join(ROLES)}; not '{role}'")
+        if not 1 <= options["window"] <= 64:
+            raise ValueError(f"window must be 1 to 64 frames, not {options['window']}")
+        return cls(url, role, client="mirage python", **options)  # type: ignore[arg-type]
+
+
+class Conversation:
+    """One connection of a session.
+
+    A method whose name asks for an outcome returns None while there is none, and raises once there is a reason why
+    there will be none.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._protocol = ClientProtocol(
+            session.role, client=session.client, token=session.token, first_id=session.next_id
+        )
+        kept = RESULTS_KEPT_FOR_VIEWERS if session.role == "viewer" else RESULTS_KEPT
+        self._results: deque[Result | MirageError] = deque(maxlen=kept)
+        self._dropped: list[tuple[int, str]] = []
+        self._frames: dict[int, Result | MirageError | None] = {}
+        self._forgotten: set[int] = set()
+        self._requests: dict[int, Acknowledgement | MirageError | None] = {}
+        self._last_error = ""
+        self.problem: MirageError | None = None
+        self.told = False
+        self.state = "waiting"
+
+    # What the shells ask.
+
+    @property
+    def parameters(self) -> dict[str, ParameterValue]:
+        """Every parameter's value, as far as this client has heard."""
+        return dict(self._protocol.parameters)
+
+    @property
+    def server(self) -> ServerHello:
+        """What the server said of itself."""
+        assert self._protocol.server is not None
+        return self._protocol.server
+
+    @property
+    def in_flight(self) -> int:
+        """How many frames have no outcome yet."""
+        return len(self._protocol.in_flight)
+
+    def check(self) -> None:
+        """Raise what ended this conversation, if it has ended; from then on it counts as told."""
+        if self.problem is not None:
+            self.told = True
+            raise self.problem
+
+    def is_ready(self) -> bool | None:
+        """Return True when the server has accepted us."""
+        self.check()
+        return self._protocol.ready or None
+
+    def may_send(self) -> bool | None:
+        """Return True when the window has room for another frame."""
+        self.check()
+        return self._protocol.may_send or None
+
+    def result_of(self, frame_id: int) -> Result | None:
+        """Return an awaited frame's own result."""
+        return self._take(self._frames, frame_id)
+
+    def answer_to(self, request: int) -> Acknowledgement | None:
+        """Return what a request came to."""
+        return self._take(self._requests, request)
+
+    def next_result(self) -> Result | None:
+        """Return the oldest result that no one has received; raises `FrameDropped` when only drops are left."""
+        if self._results:
+            outcome = self._results.popleft()
+            if isinstance(outcome, MirageError):
+                raise outcome
+            self._dropped = [(frame_id, why) for frame_id, why in self._dropped if frame_id > outcome.frame_id]
+            return outcome
+        self.check()
+        if self._dropped and not self._unawaited():
+            dropped, self._dropped = self._dropped, []
+            raise FrameDropped(tuple(frame_id for frame_id, _ in dropped), dropped[-1][1])
+        return None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a source has nothing to receive: no result waits and no frame is in flight."""
+        return self._session.role == "source" and not (self._results or self._dropped or self._unawaited())
+
+    def _unawaited(self) -> set[int]:
+        return self._protocol.in_flight - self._frames.keys() - self._forgotten
+
+    def _take(self, outcomes: dict[int, _Outcome | MirageError | None], key: int) -> _Outcome | None:
+        outcome = outcomes[key]
+        if outcome is None:
+            self.check()
+            return None
+        del outcomes[key]
+        if isinstance(outcome, MirageError):
+            raise outcome
+        return outcome
+
+    # What the shells send.
+
+    def planes(self, frame: Any, extra: Mapping[str, Any] | None, motion_from: int | None) -> dict[str, Plane]:
+        """Return a picture and its planes, checked; raises `InvalidFrame` or `NotAllowed`."""
+        if self._session.role != "source":
+            raise NotAllowed(f"a {self._session.role} may not send frames: connect with role='source'")
+        return _frames.to_planes(frame, extra, motion_from, self.server.capabilities)
+
+    def frame(
+        self, planes: Mapping[str, Plane], motion_from: int | None, camera: Camera | None, *, awaited: bool = False
+    ) -> tuple[int, bytes]:
+        """Return a frame's id and message; an ``awaited`` one goes to `result_of`, any other to `next_result`."""
+        self.check()
+        frame_id, message = self._protocol.frame(planes, time=_now(), motion_from=motion_from, camera=camera)
+        self._session.next_id = frame_id + 1
+        if awaited:
+            self._frames[frame_id] = None
+        return frame_id, message
+
+    def change(self, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
+        """Return a request's number and message; raises `InvalidParameter` for what no message can hold."""
+        if self._session.role == "viewer":
+            raise NotAllowed("a viewer may not set parameters: connect with role='controller'")
+        self.check()
+        try:
+            plain = {name: value.item() if hasattr(value, "item") else value for name, value in parameters.items()}
+            request, message = self._protocol.set(plain)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidParameter(f"a parameter is text or a number: {error}") from None
+        self._requests[request] = None
+        return request, message
+
+    def forget_frame(self, frame_id: int) -> None:
+        """Wait no longer for an awaited frame: what it comes to is thrown away."""
+        if frame_id in self._frames and self._frames.pop(frame_id) is None:
+            self._forgotten.add(frame_id)
+
+    def forget_request(self, request: int) -> None:
+        """Wait no longer for a request: its answer is thrown away."""
+        self._requests.pop(request, None)
+
+    # What the shells receive.
+
+    def receive(self, data: bytes) -> bytes | None:
+        """Take one message in; returns the answer to send, if there is one."""
+        before = set(self._protocol.in_flight)
+        try:
+            message = self._protocol.receive(data)
+        except ProtocolError as error:
+            if error.code != "unknown-message":
+                self.end(ConnectionLost(f"the server sent what is no message: {error.message}", code=error.code))
+            return None
+        self._settle(before - self._protocol.in_flight, message)
+        match message:
+            case ServerHello():
+                return self._hello()
+            case Acknowledged():
+                self._acknowledge(message)
+            case ParametersChanged():
+                for name in message.parameters:
+                    self._session.parameters.pop(name, None)
+            case Status():
+                self.state = message.state
+            case Error():
+                self._take_error(message)
+            case ResultMessage() if self._session.role == "viewer":
+                self._results.append(_result(message, None))
+        return None
+
+    def end(self, problem: MirageError) -> None:
+        """Note why this conversation is over; the first reason stands."""
+        if self.problem is None:
+            self.problem = problem
+
+    def lose(self, reason: str = "") -> None:
+        """Note that the connection broke."""
+        said = self._last_error or reason
+        self.end(ConnectionLost(f"the connection to {self._session.url} was lost{f': {said}' if said else ''}"))
+
+    def _hello(self) -> bytes:
+        session = self._session
+        parameters = {} if session.role == "viewer" else session.parameters
+        return self._protocol.hello(take_over=session.take_over, window=session.window, parameters=parameters)
+
+    def _settle(self, frame_ids: set[int], message: object) -> None:
+        for frame_id in sorted(frame_ids):
+            outcome: Result | MirageError
+            if isinstance(message, ResultMessage) and message.id == frame_id:
+                outcome = _result(message, _now())
+            elif isinstance(message, Error):
+                outcome = from_server(message)
+            else:
+                outcome = FrameDropped((frame_id,), message.reason if isinstance(message, Dropped) else "newer")
+            self._deliver(frame_id, outcome)
+
+    def _deliver(self, frame_id: int, outcome: Result | MirageError) -> None:
+        if frame_id in self._forgotten:
+            self._forgotten.remove(frame_id)
+        elif frame_id in self._frames:
+            self._frames[frame_id] = outcome
+        elif isinstance(outcome, FrameDropped):
+            self._dropped.append((frame_id, outcome.reason))
+        else:
+            self._results.append(outcome)
+
+    def _acknowledge(self, message: Acknowledged) -> None:
+        self._session.parameters |= message.parameters
+        if message.request not in self._requests:
+            return
+        prompt = message.prompt or {}
+        self._requests[message.request] = Acknowledgement(
+            message.parameters,
+            dict(prompt.get("looks") or {}),
+            dict(prompt.get("modifiers") or {}),
+            tuple(prompt.get("unknown_words") or ()),
+        )
+
+    def _take_error(self, message: Error) -> None:
+        if not self._protocol.ready:
+            self.end(Refused(message.message, code=message.code, field=message.field))
+        elif message.request in self._requests:
+            self._requests[message.request] = from_server(message)
+        elif message.code == "source-taken":
+            # Taking it back unasked would set two clients against each other for ever.
+            self._session.take_over = False
+            self.end(ConnectionLost(f"another source took the stream: {message.message}", code=message.code))
+        elif message.id is None:
+            self._last_error = message.message
+
+
+def _result(message: ResultMessage, now: int | None) -> Result | MirageError:
+    try:
+        image = _frames.to_image(message.planes["color"])
+    except Unsupported as error:
+        return error
+    return Result(
+        image=image,
+        frame_id=message.id,
+        round_trip=None if now is None else (now - message.time) / 1000,
+        timings=message.timings,
+        parameters=message.parameters,
+        dropped=message.dropped,
+        dropped_ids=message.dropped_ids,
+        time=message.time,
+        received=message.received,
+        sent=message.sent,
+    )
+
+
+def _now() -> int:
+    return time.monotonic_ns() // 1000
