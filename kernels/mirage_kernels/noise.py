@@ -1,4 +1,4 @@
-"""The randomness that a diffusion step is given: a noise pyramid for texture, and a pixel noise for the diffusion itself.
+"""The randomness that a diffusion step is given: a noise pyramid for texture, pixel noise for the diffusion itself.
 
 A **noise pyramid** is four pairs of independent white Gaussian fields, with one cell for every 4, 8, 16 and 32 pixels
 of the frame. A model that sees the fields can draw texture of any size from them, and texture sticks to whatever the

@@ -86,8 +86,8 @@ class Pipeline:
         scale = 1.0
         if self._max_pixels is not None:
             scale = min(1.0, (self._max_pixels / (height * width)) ** 0.5)
-        multiple = self.model.multiple
-        fitted = [max(multiple, round(side * scale / multiple) * multiple) for side in (height, width)]
+        multiple, smallest = self.model.multiple, self.model.smallest
+        fitted = [max(smallest, round(side * scale / multiple) * multiple) for side in (height, width)]
         return fitted[0], fitted[1]
 
 

@@ -9,8 +9,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import mirage_protocol as protocol
 import pytest
+
+import mirage_protocol as protocol
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "sdk/javascript/mirage.js"

@@ -13,6 +13,7 @@ class Inverting:
     """Gives the negative, and remembers what it was asked."""
 
     multiple = 16
+    smallest = 32
     description = "inverts"
 
     def __init__(self):
@@ -63,7 +64,7 @@ def test_large_frames_are_fitted_to_the_models_pixels(model, noise):
     assert pipeline.working_size(1080, 1920) == (432, 768)
     assert pipeline.working_size(432, 768) == (432, 768)
     assert pipeline.working_size(1920, 1080) == (768, 432)
-    assert pipeline.working_size(5, 4000) == (16, 4000)
+    assert pipeline.working_size(5, 4000) == (32, 4000)
     assert Pipeline(model).working_size(1080, 1920) == (1088, 1920)
     assert pipeline(noise(1080, 1920), Settings(PROMPTS))[0].shape == (1080, 1920, 4)
 
@@ -71,7 +72,7 @@ def test_large_frames_are_fitted_to_the_models_pixels(model, noise):
 def test_prompts_blend_by_weight_and_settings_reach_the_model(model, noise):
     settings = Settings((("a", 0.25), ("b", 0.75)), seed=9, steps=3)
     Pipeline(model)(noise(16, 16, 3), settings)
-    assert model.asked == [((16, 16), [0.25, 0.75], 9, 3)]
+    assert model.asked == [((32, 32), [0.25, 0.75], 9, 3)]
 
 
 def test_the_result_may_be_written_in_place(model, noise):

@@ -12,12 +12,16 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mirage_runtime.errors import MirageRuntimeError
+
+from mirage_runtime.errors import MirageRuntimeError
+
 Array = npt.NDArray[Any]
 Size = tuple[int, int]
 """Height and width in pixels."""
 
 
-class EngineError(Exception):
+class EngineError(MirageRuntimeError):
     """A graph cannot be loaded, compiled or run; the message says which and why."""
 
 

@@ -9,6 +9,7 @@ The threads' number is fixed, so that the same inputs give the same bits.
 from __future__ import annotations
 
 import os
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,7 @@ class OpenVinoEngine:
         compiled graphs. Raises :class:`EngineError` for a model that is missing or no ONNX model, and where OpenVINO
         is not installed.
         """
+        _silence_telemetry()
         try:
             import openvino
         except ImportError as error:
@@ -136,6 +138,14 @@ def _fixed(shape: Any, height: int, width: int) -> list[int]:
     elif free == [2, 3]:
         lengths[2:4] = [height // 4, width // 4]
     return lengths
+
+
+def _silence_telemetry() -> None:
+    """Keep OpenVINO's import from phoning home, which it does from a forked process that can outlive this one.
+
+    Without the package it falls back to a stub of its own.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 def _usable_cores() -> int:

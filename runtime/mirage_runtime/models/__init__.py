@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -46,10 +45,12 @@ class Transform(Protocol):
 class Model(Protocol):
     """A model as the pipeline uses it.
 
-    Pictures are uint8 (H, W, 3) RGB, C-contiguous, both sides multiples of ``multiple``.
+    Pictures are uint8 (H, W, 3) RGB, C-contiguous, both sides multiples of ``multiple`` and at
+    least ``smallest``.
     """
 
     multiple: int
+    smallest: int
 
     @property
     def description(self) -> str:
@@ -97,9 +98,9 @@ def card(name: str) -> ModelCard:
     if name == "echo":
         return ModelCard("echo", "gives each frame back untouched, to measure and test transports")
     if name == "lsd-mini":
-        from mirage_runtime.models.lsd.prompts import LOOKS
+        from mirage_runtime.models.lsd.prompts import DESCRIPTIONS
 
-        looks = tuple(LOOKS.items()) if isinstance(LOOKS, Mapping) else tuple(LOOKS)
+        looks = tuple(DESCRIPTIONS.items())
         return ModelCard("lsd-mini", "the embedded live-stream diffusion model, for CPUs", looks)
     nearest = difflib.get_close_matches(name, MODEL_NAMES, n=1)
     hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(MODEL_NAMES)}"
@@ -116,7 +117,11 @@ def load(config: ModelConfig) -> Transform:
     from mirage_runtime.models.lsd import LsdMini
     from mirage_runtime.pipeline import Pipeline
 
-    model = LsdMini(engine=config.engine, threads=config.threads, cache_dir=cache_dir())
+    class TextConditioned(LsdMini):
+        def condition(self, prompt):
+            from mirage_runtime.models.lsd.prompts import understand
+            return super().condition(understand(prompt))
+    model = TextConditioned(engine=config.engine, threads=config.threads, cache_dir=cache_dir())
     return Pipeline(model, max_pixels=config.pixels)
 
 

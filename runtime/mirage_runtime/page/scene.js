@@ -4,6 +4,7 @@ import { box, cone, cylinder, sphere, terrain, torus } from "./shapes.js";
 import { lookAt, multiply, orthographic, perspective, place } from "./matrices.js";
 
 const SHADOW_SIZE = 1024;
+const DRAW_TIME = 60; // milliseconds that a picture may take: where there is no graphics card it is drawn smaller
 const REACH = 20; // metres to each side of the ground on which things darken what is around their feet
 const SUN = normalized([-0.52, 0.5, 0.42]);
 
@@ -134,10 +135,10 @@ void main() {
   float open = 0.45 + 0.55 * smoothstep(-0.2, 1.3, world.y);
   if (pattern == ${GROUND}) open = texture(openness, world.xz / ${2 * REACH}.0 + 0.5).r;
   vec3 ambient = mix(vec3(0.26, 0.19, 0.14), vec3(0.40, 0.50, 0.72), normal.y * 0.5 + 0.5) * open;
-  vec3 light = base * (ambient + vec3(2.5, 1.85, 1.2) * lit);
+  vec3 light = base * (ambient + vec3(2.5, 1.85, 1.2) * lit) * (pattern == ${METAL} ? 0.4 : 1.0);
   vec3 mirrored = reflect(-toEye, normal);
   float fresnel = pow(1.0 - max(dot(normal, toEye), 0.0), 4.0);
-  light += sky(normalize(vec3(mirrored.x, abs(mirrored.y), mirrored.z)), sun) * gloss * open * mix(vec3(0.12), base, 0.55) * (0.35 + fresnel);
+  light += sky(normalize(vec3(mirrored.x, abs(mirrored.y), mirrored.z)), sun) * gloss * open * mix(vec3(0.1), base, 0.7) * (0.45 + fresnel);
   light += vec3(2.6, 2.0, 1.3) * gloss * lit * pow(max(dot(mirrored, sun), 0.0), 40.0);
   float fog = 1.0 - exp(-pow(length(eye - world) * 0.0115, 2.0));
   light = mix(light, sky(normalize(vec3(-toEye.x, max(-toEye.y, 0.02), -toEye.z)), sun), fog);
@@ -155,7 +156,9 @@ void main() {}`;
 /** The scene as a source of frames, or null where there is no WebGL 2. */
 export function createScene() {
   const canvas = document.createElement("canvas");
-  const gl = canvas.getContext("webgl2", { antialias: true, alpha: false, powerPreference: "high-performance" });
+  const wish = { alpha: false, powerPreference: "high-performance" };
+  const card = canvas.getContext("webgl2", { ...wish, antialias: true, failIfMajorPerformanceCaveat: true });
+  const gl = card ?? canvas.getContext("webgl2", { ...wish, antialias: false });
   if (!gl) return null;
   const meshes = Object.fromEntries(
     Object.entries({ box: box(), cone: cone(), cylinder: cylinder(), sphere: sphere(), terrain: terrain(), torus: torus() })
@@ -209,10 +212,8 @@ export function createScene() {
     gl.uniform3fv(at("sun"), SUN);
     gl.uniform1f(at("seconds"), seconds);
     bind(at("grains"), 1, gl.TEXTURE_3D, grains);
-    gl.disable(gl.DEPTH_TEST);
     gl.bindVertexArray(null);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
-    gl.enable(gl.DEPTH_TEST);
   };
 
   const drawWorld = (eye, toClip, seconds) => {
@@ -228,23 +229,29 @@ export function createScene() {
     drawThings(programs.world, seconds, true);
   };
 
+  let scale = card ? 1 : 0.6; // of the picture's size
   gl.enable(gl.DEPTH_TEST);
+  gl.depthFunc(gl.LEQUAL); // the sky comes last, at the far end, where nothing else is
   gl.enable(gl.CULL_FACE);
   return {
     /** Draw the world as it is after `seconds` to a 2D context, over all of it. */
     draw(context, seconds) {
+      const started = performance.now();
       const { width, height } = context.canvas;
-      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+      const [wide, high] = [width, height].map((side) => Math.round(side * Math.ceil(scale * 5) / 5));
+      if (canvas.width !== wide || canvas.height !== high) Object.assign(canvas, { width: wide, height: high });
       const [eye, target] = camera(seconds);
       const view = lookAt(eye, target);
       const projection = perspective(0.87, width / height, 0.1, 140);
       drawShadows(seconds);
       gl.bindFramebuffer(gl.FRAMEBUFFER, null);
-      gl.viewport(0, 0, width, height);
+      gl.viewport(0, 0, wide, high);
       gl.clear(gl.DEPTH_BUFFER_BIT);
-      drawSky(raysOf(view, projection), seconds);
       drawWorld(eye, multiply(projection, view), seconds);
-      context.drawImage(canvas, 0, 0);
+      drawSky(raysOf(view, projection), seconds);
+      context.drawImage(canvas, 0, 0, width, height);
+      context.getImageData(0, 0, 1, 1); // waits until it is drawn
+      scale = clamp(scale * clamp(DRAW_TIME / (performance.now() - started), 0.9, 1.02), 0.6, 1);
     },
     stop: () => gl.getExtension("WEBGL_lose_context")?.loseContext(),
     ended: () => (gl.isContextLost() ? "The graphics card took the scene's picture away." : null),
@@ -254,8 +261,8 @@ export function createScene() {
 /** Where the camera is and what it looks at: a slow walk around the garden. */
 function camera(seconds) {
   const angle = seconds * 0.16 + 0.6;
-  const away = 10.4 + 1.8 * Math.sin(seconds * 0.21);
-  const eye = [Math.cos(angle) * away, 2.9 + 1.1 * Math.sin(seconds * 0.27), Math.sin(angle) * away];
+  const away = 11.6 + 1.6 * Math.sin(seconds * 0.21);
+  const eye = [Math.cos(angle) * away, 2.7 + 0.9 * Math.sin(seconds * 0.27), Math.sin(angle) * away];
   return [eye, [0.8 * Math.sin(seconds * 0.3), 2.0, 0.6 * Math.cos(seconds * 0.23)]];
 }
 
@@ -267,7 +274,7 @@ function raysOf(view, projection) {
 
 /** Everything in the garden: a mesh, how it is painted, where it is at a time, and where it stands on the ground. */
 function garden() {
-  const things = [{ mesh: "terrain", paint: [GROUND, [0, 0, 0], [0, 0, 0]], move: () => STILL }];
+  const things = [];
   const stand = (mesh, paint, where, foot) => {
     const still = place(where);
     things.push({ mesh, paint, move: () => still, foot });
@@ -304,9 +311,9 @@ function garden() {
   }
   for (let index = 0; index < 22; index++) {
     const angle = index * 2.39996;
-    const away = 9.6 + 8.5 * Math.sqrt(index / 22) + (index % 3);
-    const [x, z, size] = [Math.cos(angle) * away, Math.sin(angle) * away, 0.85 + ((index * 7) % 5) * 0.14];
-    stand("cylinder", [STONE, [0.30, 0.19, 0.12], [0.16, 0.10, 0.07]], { at: [x, 0.5 * size, z], size: [0.16 * size, 0.6 * size, 0.16 * size] }, away < 14 && [x, z, 1.3 * size]);
+    const away = 15.4 + 9 * Math.sqrt(index / 22) + (index % 3);
+    const [x, z, size] = [Math.cos(angle) * away, Math.sin(angle) * away, 1.15 + ((index * 7) % 5) * 0.2];
+    stand("cylinder", [STONE, [0.30, 0.19, 0.12], [0.16, 0.10, 0.07]], { at: [x, 0.5 * size, z], size: [0.16 * size, 0.6 * size, 0.16 * size] }, away < REACH - 2 && [x, z, 1.3 * size]);
     if (index % 3 === 2) {
       const autumn = [LEAVES, [0.72, 0.30, 0.06], [0.90, 0.58, 0.12]];
       stand("sphere", autumn, { at: [x, 2.0 * size, z], size: [1.15 * size, 1.2 * size, 1.15 * size] });
@@ -325,10 +332,11 @@ function garden() {
     const [x, z, size] = [Math.cos(angle) * away, Math.sin(angle) * away, 0.28 + (index % 3) * 0.16];
     stand("sphere", [STONE, [0.50, 0.46, 0.44], [0.30, 0.28, 0.28]], { at: [x, size * 0.4, z], size: [size * 1.3, size * 0.8, size], turn: index }, [x, z, size * 1.6]);
   }
+  stand("terrain", [GROUND, [0, 0, 0], [0, 0, 0]], { at: [0, 0, 0], size: [1, 1, 1] }); // last: most of it is hidden
   return things;
 }
 
-const STILL = place({ at: [0, 0, 0], size: [1, 1, 1] });
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 function normalized(vector) {
   const length = Math.hypot(...vector);

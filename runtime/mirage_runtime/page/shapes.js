@@ -37,19 +37,19 @@ function joined(...shapes) {
 
 const TURN = Math.PI * 2;
 
-export const sphere = () => surface(36, 22, (u, v) => {
+export const sphere = () => surface(28, 16, (u, v) => {
   const [around, down] = [u * TURN, v * Math.PI];
   return [Math.cos(around) * Math.sin(down), Math.cos(down), Math.sin(around) * Math.sin(down)];
 });
 
-export const torus = () => surface(56, 22, (u, v) => {
+export const torus = () => surface(48, 14, (u, v) => {
   const [around, tube] = [u * TURN, v * TURN];
   const away = 1 + 0.2 * Math.cos(tube);
   return [Math.cos(around) * away, -0.2 * Math.sin(tube), Math.sin(around) * away];
 });
 
 /** A ring between two heights, `top` and `bottom` its radii. */
-const wall = (top, bottom, high = 1, low = -1) => surface(28, 1, (u, v) => {
+const wall = (top, bottom, high = 1, low = -1) => surface(22, 1, (u, v) => {
   const radius = top + (bottom - top) * v;
   return [Math.cos(u * TURN) * radius, high + (low - high) * v, Math.sin(u * TURN) * radius];
 });
@@ -71,7 +71,7 @@ export function box() {
 }
 
 /** Ground: a level round place in the middle, rolling land around it, mountains far away. */
-export const terrain = () => surface(96, 40, (u, v) => {
+export const terrain = () => surface(80, 32, (u, v) => {
   const away = 70 * v ** 1.7;
   const [x, z] = [Math.cos(u * TURN) * away, Math.sin(u * TURN) * away];
   const roll = Math.sin(x * 0.31 + 1) * Math.cos(z * 0.27) + 0.5 * Math.sin(x * 0.7 - z * 0.5);

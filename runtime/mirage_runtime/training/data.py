@@ -75,8 +75,8 @@ def cloud(random: np.random.Generator, size: int) -> Floats:
     if random.random() < 0.7:
         one, two = random.random((2, 3), np.float32)
         mixed: Floats = one + (two - one) * np.clip(total[..., :1], 0, 1)
-        return np.clip(mixed + 0.15 * (total - 0.5), 0, 1)
-    return np.clip(total, 0, 1)
+        total = mixed + 0.15 * (total - 0.5)
+    return np.asarray(np.clip(total, 0, 1), np.float32)
 
 
 def gradient(random: np.random.Generator, size: int) -> Floats:
@@ -91,7 +91,7 @@ def gradient(random: np.random.Generator, size: int) -> Floats:
         aspect = random.uniform(0.5, 2)
         blob = np.exp(-(((x - centre[0]) * aspect) ** 2 + (y - centre[1]) ** 2) / radius**2)[..., None]
         image = image + blob * random.uniform(-0.5, 0.5) * (0.5 + random.random(3, np.float32))
-    return np.clip(image, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(image, 0, 1), np.float32)
 
 
 def leaves(random: np.random.Generator, size: int) -> Floats:
@@ -128,7 +128,7 @@ def pattern(random: np.random.Generator, size: int) -> Floats:
     mix = np.clip(wave * random.uniform(0.5, 3) + 0.5, 0, 1)[..., None]
     one, two = random.random((2, 3), np.float32)
     light = 0.4 + 0.8 * gradient(random, size).mean(-1, keepdims=True)
-    return np.clip((one + (two - one) * mix) * light, 0, 1).astype(np.float32)
+    return np.asarray(np.clip((one + (two - one) * mix) * light, 0, 1), np.float32)
 
 
 def hair(random: np.random.Generator, image: Floats) -> Floats:
@@ -199,14 +199,14 @@ def _camera(random: np.random.Generator, image: Floats) -> Bytes:
         far = cv2.GaussianBlur(image, (0, 0), random.uniform(2, 6))
         focus = gradient(random, len(image)).mean(-1, keepdims=True)
         image = image + (far - image) * np.clip((focus - 0.4) * 4, 0, 1)
-    image = np.clip(image, 0, 1) ** random.uniform(0.6, 1.7)
+    image = np.clip(image, 0, 1) ** np.float32(random.uniform(0.6, 1.7))
     if random.random() < 0.5:
         image = (image - 0.5) * random.uniform(0.5, 1.5) + 0.5 + random.uniform(-0.15, 0.15)
     if random.random() < 0.35:  # the world is greyer than random colours are
         image = image + (image.mean(-1, keepdims=True) - image) * random.uniform(0.3, 1)
-    image = image * random.uniform(0.85, 1.15, 3)
+    image = image * random.uniform(0.85, 1.15, 3).astype(np.float32)
     if random.random() < 0.4:
-        image = image + random.normal(0, random.uniform(0.003, 0.03), image.shape)
+        image = image + random.normal(0, random.uniform(0.003, 0.03), image.shape).astype(np.float32)
     result = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
     if random.random() < 0.25:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(50, 95))]

@@ -68,7 +68,9 @@ class Report:
         ]
         for look in dict.fromkeys(row.look for row in self.rows):
             rows = [row for row in self.rows if row.look == look]
-            steps = " / ".join(f"{100 * _mean(rows, lambda r, s=s: r.recovery[s]):.0f} %" for s in range(4))
+            shares = np.mean([row.recovery for row in rows], 0)
+            nothing_to_do = look == "photo"
+            steps = "-" if nothing_to_do else " / ".join(f"{100 * share:.0f} %" for share in shares)
             worst = max((value for row in rows for value in row.octaves), key=abs)
             lines.append(
                 f"| {look} | {_mean(rows, lambda r: r.teacher_to_source):.2f} | {steps} "
@@ -134,7 +136,8 @@ def similarity(one: Picture, two: Picture) -> float:
     """SSIM of two pictures (Wang et al. 2004), over the colour channels."""
     from skimage.metrics import structural_similarity
 
-    return float(structural_similarity(one, two, channel_axis=2, data_range=255))
+    value: float = structural_similarity(one, two, channel_axis=2, data_range=255)  # type: ignore[no-untyped-call]
+    return float(value)
 
 
 def recovered(source: Picture, teacher: Picture, output: Picture) -> float:

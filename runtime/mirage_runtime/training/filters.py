@@ -1,7 +1,7 @@
 """Classic picture operations on batches, in torch: what the teachers are built from.
 
-Pictures are f32 (n, c, h, w), 0..1 unless said otherwise. Everything is local: no statistic of the whole picture enters,
-since a network that is trained on crops could not know it.
+Pictures are f32 (n, c, h, w), 0..1 unless said otherwise. Everything is local: no statistic of the whole picture
+enters, since a network that is trained on crops could not know it.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ def line_kernels(count: int, length: int, width: float) -> Tensor:
 def along(field: Tensor, direction: Tensor, length: int = 9, width: float = 0.55, count: int = 8) -> Tensor:
     """Draw a field (n, c, h, w) out along a direction: a line integral from a bank of oriented strokes.
 
-    ``direction`` is (n, 2, h, w), a doubled angle as a unit vector. Strokes that point nearly along it are mixed, so the
-    result is a convolution and a gate, which a small network can learn. The outcome has about unit variance for a
+    ``direction`` is (n, 2, h, w), a doubled angle as a unit vector. Strokes that point nearly along it are mixed, so
+    the result is a convolution and a gate, which a small network can learn. The outcome has about unit variance for a
     white field of unit variance.
     """
     kernels = line_kernels(count, length, width).to(field)

@@ -33,6 +33,10 @@ from mirage_runtime.training.filters import (
 
 Teacher = Callable[[Tensor, Tensor], Tensor]
 
+_MELT = ((0.0, 0.0, 0.0), (0.42, 0.03, 0.01), (0.86, 0.16, 0.01), (1.0, 0.5, 0.04), (1.0, 0.82, 0.25), (1.0, 0.98, 0.8))
+_ICE = ((0.01, 0.04, 0.12), (0.05, 0.20, 0.40), (0.20, 0.50, 0.72), (0.55, 0.82, 0.93), (0.90, 0.98, 1.0))
+_MOSS = ((0.02, 0.04, 0.02), (0.07, 0.15, 0.05), (0.20, 0.34, 0.09), (0.43, 0.56, 0.17), (0.80, 0.86, 0.46))
+
 
 def teach(source: Tensor, noise: Tensor, weights: Tensor, modifiers: Tensor) -> Tensor:
     """The picture that the network should give: (n, 3, h, w), 0..1.
@@ -131,11 +135,11 @@ def lava(source: Tensor, noise: Tensor) -> Tensor:
     """
     bright = blur(luma(source), 1.0)
     calm = _calm(bright)
-    crack = _ridge(_mix(noise, 0, (0.07, 0.16, 0.42, 0.9)), 0.15) * _somewhere(noise)
+    crack = _ridge(_mix(noise, 0, (0.05, 0.13, 0.42, 0.9)), 0.17) * _somewhere(noise)
     rough = enlarge(_mix(noise, 1, (0.5, 0.5, 0.3, 0.1)), 4)
     heat = 0.88 * smoothstep(0.30, 1.05, bright) + crack * (0.30 + 0.70 * calm) * (0.40 + 0.45 * bright)
     heat = heat + 0.06 * rough * (0.4 + bright) + 1.1 * _edge(bright)
-    melt = ramp(heat, ((0.0, 0.0, 0.0), (0.42, 0.03, 0.01), (0.86, 0.16, 0.01), (1.0, 0.5, 0.04), (1.0, 0.82, 0.25), (1.0, 0.98, 0.8)))
+    melt = ramp(heat, _MELT)
     rock = (0.06 + 0.17 * bright) * (1 + 0.6 * sheen(rough * 1.6) + 0.5 * sheen(12 * bright))
     crust = rock * source.new_tensor([1.0, 0.86, 0.80]).view(1, 3, 1, 1)
     ember = blur(melt, 5.0) * 0.35
@@ -152,7 +156,7 @@ def ice(source: Tensor, noise: Tensor) -> Tensor:
     frost = enlarge(_mix(noise, 1, (0.45, 0.5, 0.4, 0.3)), 4)
     rime = smoothstep(-0.6, 2.4, frost + 2.4 * (bright - 0.40)) * (0.5 + 0.5 * calm)
     value = 0.06 + 0.72 * bright + 0.14 * bevel + 0.26 * rime + 0.40 * crack + 0.30 * sheen(11 * bright)
-    body = ramp(value, ((0.01, 0.04, 0.12), (0.05, 0.20, 0.40), (0.20, 0.50, 0.72), (0.55, 0.82, 0.93), (0.90, 0.98, 1.0)))
+    body = ramp(value, _ICE)
     glint = smoothstep(1.1, 2.0, frost) * smoothstep(0.3, 0.7, bright)
     return body + 0.25 * glint + 0.15 * (source - luma(source))
 
@@ -165,7 +169,7 @@ def oil(source: Tensor, noise: Tensor) -> Tensor:
     edges = structure(source)
     direction = functional.normalize(edges + 0.0005 * noise[:, 6:8], dim=1, eps=1e-6)
     strokes = along(torch.cat([noise[:, 0:1], noise[:, 2:3], noise[:, 3:4]], 1), direction, 9, 0.55)
-    bristle, body, tint = enlarge(strokes, 4).split(1, dim=1)
+    bristle, body, tint = enlarge(strokes, 4).chunk(3, dim=1)
     paint = blur(kuwahara(kuwahara(source, 4), 3), 0.6)
     bright = luma(paint)
     paint = bright + (paint - bright) * 1.3
@@ -186,7 +190,7 @@ def moss(source: Tensor, noise: Tensor) -> Tensor:
     cover = smoothstep(-0.45, 0.8, 0.8 * patch + 3.0 * (bright - 0.40) + 0.5 * calm - 0.25)
     cushion = sheen(1.1 * fuzz + 6.0 * cover + 6.0 * bright)
     value = 0.06 + 0.68 * bright + 0.09 * fuzz * (0.3 + bright) + 0.18 * cushion + 0.10 * patch
-    green = ramp(value, ((0.02, 0.04, 0.02), (0.07, 0.15, 0.05), (0.20, 0.34, 0.09), (0.43, 0.56, 0.17), (0.80, 0.86, 0.46)))
+    green = ramp(value, _MOSS)
     grey = luma(source)
     stone = (0.4 * source + 0.6 * grey) * source.new_tensor([0.66, 0.68, 0.62]).view(1, 3, 1, 1)
     stone = stone * (1 + 0.25 * sheen(1.2 * fuzz))

@@ -17,6 +17,7 @@ already. This version is trained without them: they are zero.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +87,7 @@ class Network(nn.Module):
         self.to_half = nn.Conv2d(quarter, shape.head * 4, 1)
         self.head_first = nn.Conv2d(shape.head + 12, shape.head, 3, padding=1)
         self.head_second = nn.Conv2d(shape.head, 12, 3, padding=1)
-        self.modulated = self._modulated_channels()
+        self.modulated = [*self._modulated_channels(), 12]
         self.perceptron = nn.Sequential(
             nn.Linear(layout.CONDITION, shape.condition),
             nn.SiLU(),
@@ -117,9 +118,10 @@ class Network(nn.Module):
         x = self._stem(source, estimate, epsilon, memory, validity, noise, condition)
         x = self._body(x, modulation)
         half = functional.pixel_shuffle(self.to_half(x), 2)
-        half = torch.cat([half, _signed(fold(source, 2))], 1)
-        half = functional.silu(modulate(self.head_first(half), modulation.pop(0)))
-        result: Tensor = self.head_second(half) + 0.5
+        picture = _signed(fold(source, 2))
+        half = functional.silu(modulate(self.head_first(torch.cat([half, picture], 1)), modulation.pop(0)))
+        kept = modulation.pop(0)[:, :, None, None]
+        result: Tensor = self.head_second(half) + kept * picture + 0.5
         return result
 
     def forward(
@@ -163,15 +165,16 @@ class Network(nn.Module):
     def _body(self, x: Tensor, modulation: list[Tensor]) -> Tensor:
         """Down to 1/16 and up to 1/4 again. Consumes the front of ``modulation``."""
         skips = []
-        for level, blocks in enumerate(self.encoder):
-            for block in blocks:  # type: ignore[union-attr]
+        encoder, decoder = (cast("list[nn.ModuleList]", stack) for stack in (self.encoder, self.decoder))
+        for level, blocks in enumerate(encoder):
+            for block in blocks:
                 x = block(x, modulation.pop(0))
             if level < len(self.down):
                 skips.append(x)
                 x = self.down[level](x)
         for level in reversed(range(len(self.up))):
             x = functional.pixel_shuffle(self.up[level](x), 2) + skips[level]
-            for block in self.decoder[level]:  # type: ignore[union-attr]
+            for block in decoder[level]:
                 x = block(x, modulation.pop(0))
         return x
 

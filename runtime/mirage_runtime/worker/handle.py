@@ -201,15 +201,14 @@ class WorkerHandle:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
-        assert process.stdin is not None
-        process.stdin.close()
+        await asyncio.sleep(0)  # a transform that was cancelled with us lets go of the pipe first
         try:
             async with asyncio.timeout(1.0):
-                await process.wait()
+                await process.communicate()  # closes its input, which ends it
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
+            await process.communicate()
 
 
 async def _read(process: asyncio.subprocess.Process) -> dict[str, Any]:

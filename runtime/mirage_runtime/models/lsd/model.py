@@ -32,6 +32,8 @@ class LsdMini:
     name = "lsd-mini"
     multiple = 16
     """Frames' height and width must be multiples of this."""
+    smallest = 32
+    """The least height and width."""
 
     def __init__(
         self,
@@ -106,8 +108,10 @@ class LsdMini:
         return source.shape[0], source.shape[1]
 
     def _check_size(self, height: int, width: int) -> None:
-        if height < 2 * self.multiple or width < 2 * self.multiple or height % self.multiple or width % self.multiple:
-            raise ValueError(f"height and width must be multiples of {self.multiple}, at least 32: not {height}, {width}")
+        if min(height, width) < self.smallest or height % self.multiple or width % self.multiple:
+            raise ValueError(
+                f"height and width must be multiples of {self.multiple}, at least {self.smallest}: not {height} and {width}"
+            )
 
 
 def condition(looks: Mapping[str, float], modifiers: Mapping[str, float]) -> npt.NDArray[np.float32]:

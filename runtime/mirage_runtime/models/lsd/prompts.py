@@ -73,8 +73,8 @@ def understand(prompt: str) -> Understanding:
     """Understand a prompt of any length and language: total, never raises.
 
     ``"an ink drawing of my dog, warm"`` is ink, warm, and the unknown word ``dog``. Looks that are named share the
-    weight equally; ``very`` and ``slightly`` scale the modifier after them; ``no`` and ``without`` strike the next phrase
-    out.
+    weight equally; ``very`` and ``slightly`` scale the modifier after them; ``no`` and ``without`` strike out the next
+    phrase.
     """
     vocabulary = _vocabulary()
     matches = list(_matches(_words(prompt), vocabulary))
@@ -86,9 +86,7 @@ def understand(prompt: str) -> Understanding:
     if len(named) > 1:
         named.pop("photo", None)  # "a photo turned into ice" is ice
     looks = {name: 1 / len(named) for name in named} or {"photo": 1.0}
-    return Understanding(
-        MappingProxyType(looks), MappingProxyType(_modifiers(known, vocabulary)), tuple(unknown)
-    )
+    return Understanding(MappingProxyType(looks), MappingProxyType(_modifiers(known, vocabulary)), tuple(unknown))
 
 
 def _modifiers(matches: Sequence[_Match], vocabulary: _Vocabulary) -> dict[str, float]:
