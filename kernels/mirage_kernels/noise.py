@@ -115,7 +115,8 @@ def _catmull_rom(fraction: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _generator(seed: int, stream: int) -> np.random.Generator:
     """A counter-based generator for one purpose: streams of one seed are independent of one another."""
-    return np.random.Generator(np.random.Philox(key=[seed & 0xFFFF_FFFF_FFFF_FFFF, stream]))
+    key = np.array([seed & 0xFFFF_FFFF_FFFF_FFFF, stream], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
 
 
 def _check_size(height: int, width: int) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
+from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_websocket
 
 import mirage
@@ -156,7 +157,7 @@ class _Bench:
                 "engine": lambda: self._model.denoise(source, condition=condition, seed=0, steps=1),
                 "pipeline": lambda: self._pipeline(frame, settings),
                 "end_to_end": end_to_end,
-                "echo": lambda: (echo.send(payload), echo.recv()),
+                "echo": lambda: _round_trip(echo, payload),
             }
             if self._rival is not None:
                 rival = self._rival
@@ -202,6 +203,11 @@ class _Bench:
         elapsed = time.perf_counter() - began
         self._stream.receive(timeout=60.0)
         return done / elapsed
+
+
+def _round_trip(connection: ClientConnection, payload: bytes) -> None:
+    connection.send(payload)
+    connection.recv()
 
 
 def _picture(width: int, height: int) -> Image:

@@ -231,16 +231,25 @@ def bench(
 
 
 def _print_bench(report: benchmark.Report) -> None:
-    table = Table(title=f"{report.machine}; {report.engine}", caption="milliseconds; in turns, in one run")
-    columns = ("size", "model works at", "engine p50", "ONNX Runtime p50", "pipeline p50", "end to end p50", "p95")
-    for column in (*columns, "bare echo p50", "end to end - engine", "frames a second"):
-        table.add_column(column, justify="right")
+    table = Table(caption="milliseconds unless said; in turns, in one run")
+    table.add_column(f"{report.engine}")
     for size in report.sizes:
-        rival = "-" if size.onnxruntime_p50 is None else f"{size.onnxruntime_p50:.1f}"
-        figures = (size.engine_p50, size.pipeline_p50, size.end_to_end_p50, size.end_to_end_p95, size.echo_p50)
-        engine, pipeline, p50, p95, echo = (f"{figure:.1f}" for figure in figures)
-        overhead, rate = f"{size.overhead:.1f}", f"{size.rate:.1f}"
-        table.add_row(size.size, size.model_size, engine, rival, pipeline, p50, p95, echo, overhead, rate)
+        table.add_column(size.size, justify="right")
+    rows: dict[str, Callable[[benchmark.SizeReport], float | None]] = {
+        "engine p50": lambda size: size.engine_p50,
+        "the same network in ONNX Runtime p50": lambda size: size.onnxruntime_p50,
+        "pipeline p50": lambda size: size.pipeline_p50,
+        "end to end p50": lambda size: size.end_to_end_p50,
+        "end to end p95": lambda size: size.end_to_end_p95,
+        "end to end - engine": lambda size: size.overhead,
+        "bare WebSocket echo of the same bytes p50": lambda size: size.echo_p50,
+        "frames a second, sustained": lambda size: size.rate,
+    }
+    table.add_row("the model works at", *(size.model_size for size in report.sizes))
+    for label, figure in rows.items():
+        figures = [figure(size) for size in report.sizes]
+        table.add_row(label, *("-" if value is None else f"{value:.1f}" for value in figures))
     output = Console()
+    output.print(report.machine, highlight=False)
     output.print(table)
     output.print(f"from start to the first transformed frame: {report.first_frame_seconds:.1f} s", highlight=False)

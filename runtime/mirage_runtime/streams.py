@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from mirage_protocol import (
     Dropped,
+    DropReason,
     Frame,
     Message,
     ParametersChanged,
@@ -44,8 +45,8 @@ class Subscriber(Protocol):
     def post(self, message: Message) -> None:
         """Queue a message; never waits."""
 
-    def post_result(self, frame_id: int, data: bytes) -> None:
-        """Queue an encoded result; a newer one replaces one that was not sent yet."""
+    def post_result(self, frame_id: int, data: bytes) -> int | None:
+        """Queue an encoded result; it replaces one that was not sent yet, whose frame id is returned."""
 
     def evict(self) -> None:
         """Tell a source that another took its place, and close it."""
@@ -102,7 +103,7 @@ class Stream:
         if source is not self.source:
             return
         if self.waiting is not None:
-            self.drop(self.waiting, "newer")
+            self.drop(self.waiting.frame.id, self.waiting.source, "newer")
         self.waiting = Waiting(frame, source)
         self._on_frame()
 
@@ -111,13 +112,13 @@ class Stream:
         waiting, self.waiting = self.waiting, None
         return waiting
 
-    def drop(self, waiting: Waiting, reason: Any) -> None:
+    def drop(self, frame_id: int, source: Subscriber, reason: DropReason) -> None:
         """Count a frame that will have no result, and tell its source."""
         self._metrics.frames.labels(self.name, "dropped" if reason == "newer" else "failed").inc()
-        if waiting.source is self.source:
+        if source is self.source:
             self._dropped += 1
-            self._dropped_ids.append(waiting.frame.id)
-            waiting.source.post(Dropped((waiting.frame.id,), reason))
+            self._dropped_ids.append(frame_id)
+            source.post(Dropped((frame_id,), reason))
 
     def set(self, values: Mapping[str, ParameterValue], by: Subscriber | None = None) -> None:
         """Change parameters and tell everybody but whoever did."""
@@ -151,8 +152,11 @@ class Stream:
         self._dropped_ids.clear()
         data = encode(result)
         for subscriber in self._subscribers:
-            if subscriber.role != "controller":
-                subscriber.post_result(frame.id, data)
+            if subscriber.role == "controller":
+                continue
+            replaced = subscriber.post_result(frame.id, data)
+            if replaced is not None and subscriber is self.source:
+                self.drop(replaced, subscriber, "newer")
 
     def status(self, worker: WorkerHandle) -> Status:
         """Return what the stream is doing."""
@@ -212,7 +216,7 @@ class Dispatcher:
         except (WorkerLost, FrameFailed) as problem:
             if isinstance(problem, FrameFailed):
                 stream.post(Status("streaming", f"frame {waiting.frame.id} could not be transformed: {problem}"))
-            stream.drop(waiting, "failed")
+            stream.drop(waiting.frame.id, waiting.source, "failed")
             return None
         transformed.timings["queue"] = queued
         return lambda: stream.publish(waiting, record, transformed)

@@ -85,7 +85,7 @@ class Reader {
     return header;
   }
 
-  /** @param {number} depth of the map or array around this value */
+  /** @param {number} depth of the map or array around this value @returns {any} */
   #value(depth) {
     const tag = this.#uint(1);
     if (tag < 0x80) return tag;
@@ -114,7 +114,7 @@ class Reader {
     }
   }
 
-  /** @param {number} size @param {number} depth */
+  /** @param {number} size @param {number} depth @returns {any[]} */
   #array(size, depth) {
     enter(size, depth);
     return Array.from({ length: size }, () => this.#value(depth));
@@ -413,7 +413,10 @@ const camera = (value, path) => {
   return build(fields, value, new Uint8Array(), `${path}.`);
 };
 
-/** @type {Record<"client" | "server", Map<string, Record<string, Field | typeof planesIn>>>} */
+/**
+ * The fields of each message from either side. Their order is the order in which they are checked.
+ * @type {Record<"client" | "server", Map<string, Record<string, any>>>}
+ */
 const MESSAGES = {
   client: new Map(Object.entries({
     hello: {

@@ -17,7 +17,7 @@ from mirage import _frames
 from mirage._errors import Closed, ConnectionLost, FrameDropped, NotAllowed, Timeout
 from mirage._session import Acknowledgement, Conversation, Result, Session
 from mirage._wire import OPTIONS, check_subprotocol, unopened
-from mirage_protocol import DEFAULT_WINDOW, Camera, ParameterValue
+from mirage_protocol import DEFAULT_WINDOW, Camera
 
 _Outcome = TypeVar("_Outcome")
 
@@ -168,7 +168,7 @@ class AsyncStream:
                 talk.forget_request(request)
 
     @property
-    def parameters(self) -> dict[str, ParameterValue]:
+    def parameters(self) -> dict[str, Any]:
         """Every parameter's value now, as far as this client has heard."""
         return self._conversation.parameters
 

@@ -21,7 +21,7 @@ from mirage import _frames
 from mirage._errors import Closed, ConnectionLost, FrameDropped, MirageError, NotAllowed, Timeout
 from mirage._session import Acknowledgement, Conversation, Result, Session
 from mirage._wire import OPTIONS, check_subprotocol, unopened
-from mirage_protocol import DEFAULT_WINDOW, Camera, ParameterValue
+from mirage_protocol import DEFAULT_WINDOW, Camera
 
 _Outcome = TypeVar("_Outcome")
 
@@ -168,7 +168,7 @@ class Stream:
             talk.forget_request(request)
 
     @property
-    def parameters(self) -> dict[str, ParameterValue]:
+    def parameters(self) -> dict[str, Any]:
         """Every parameter's value now, as far as this client has heard."""
         self._drain()
         return self._conversation.parameters
@@ -222,7 +222,6 @@ class Stream:
                 )
             )
             check_subprotocol(self._socket.subprotocol, session.url)
-            _limit_sends(self._socket.socket, session.timeout)
             self._until(self._conversation, self._conversation.is_ready, deadline, "the handshake")
         except BaseException as error:
             self._conversation.end(ConnectionLost(f"there is no connection to {session.url}"))

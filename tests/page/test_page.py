@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 import mirage_protocol as protocol
@@ -15,6 +16,8 @@ sync_api = pytest.importorskip("playwright.sync_api")
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+pytestmark = pytest.mark.timeout(300)
 
 PATIENCE = 60_000
 expect = sync_api.expect
@@ -29,6 +32,13 @@ COLOURS = """id => {
     small.drawImage(document.getElementById(id), 0, 0, 8, 4);
     return [...small.getImageData(0, 0, 8, 4).data].filter((_, index) => index % 4 < 3);
 }"""
+
+# The scene costs a processor much; tests of anything else make do with the sketch.
+WITHOUT_WEBGL = """
+    const original = HTMLCanvasElement.prototype.getContext;
+    HTMLCanvasElement.prototype.getContext = function (kind, ...options) {
+        return kind.startsWith("webgl") ? null : original.call(this, kind, ...options);
+    };"""
 
 
 def colours(page: Page, canvas: str) -> list[int]:
@@ -51,14 +61,18 @@ def wait_for_frames(page: Page, wait_for: WaitFor, count: int = 3) -> None:
     wait_for(lambda: page.wait_for_timeout(100) or frame(page) >= first + count, "frames come back")
 
 
+def wait_for_chips(page: Page) -> None:
+    page.locator("#looks button").first.wait_for()
+
+
 def parameter(page: Page, name: str) -> Any:
     return page.locator(f"#parameter-{name}")
 
 
 def test_the_scene_is_transformed_as_the_prompt_says(lsd_daemon: Any, open_page: OpenPage, wait_for: WaitFor) -> None:
     page = open_page(lsd_daemon.http)
-    looks = [chip.inner_text() for chip in page.locator("#looks button").all()] if wait_for_chips(page) else []
-    assert {"lava", "ice"} <= set(looks)
+    wait_for_chips(page)
+    assert {"lava", "ice"} <= set(page.locator("#looks button").all_inner_texts())
     shown = {}
     for look in ("lava", "ice"):
         page.get_by_role("button", name=look, exact=True).click()
@@ -74,11 +88,6 @@ def test_the_scene_is_transformed_as_the_prompt_says(lsd_daemon: Any, open_page:
     assert "diffusion" in page.inner_text("#stage-list")
 
 
-def wait_for_chips(page: Page) -> bool:
-    page.locator("#looks button").first.wait_for()
-    return True
-
-
 def test_the_webcam_is_a_source(lsd_daemon: Any, open_page: OpenPage, wait_for: WaitFor) -> None:
     page = open_page(lsd_daemon.http)
     page.get_by_text("Webcam").click()
@@ -92,7 +101,7 @@ def test_the_webcam_is_a_source(lsd_daemon: Any, open_page: OpenPage, wait_for: 
 
 
 def test_unknown_words_are_named(lsd_daemon: Any, open_page: OpenPage) -> None:
-    page = open_page(lsd_daemon.http)
+    page = open_page(lsd_daemon.http, before=WITHOUT_WEBGL)
     wait_for_chips(page)
     page.fill("#prompt", "ink xyzzyq")
     page.press("#prompt", "Enter")
@@ -101,7 +110,7 @@ def test_unknown_words_are_named(lsd_daemon: Any, open_page: OpenPage) -> None:
 
 
 def test_controls_come_from_the_table(echo_daemon: Any, open_page: OpenPage) -> None:
-    page = open_page(echo_daemon.http)
+    page = open_page(echo_daemon.http, before=WITHOUT_WEBGL)
     expect(parameter(page, "strength")).to_be_enabled()
     rows = page.locator(".parameter")
     assert rows.evaluate_all("rows => rows.map((row) => row.dataset.parameter)") == [
@@ -119,9 +128,9 @@ def test_controls_come_from_the_table(echo_daemon: Any, open_page: OpenPage) -> 
 
 
 def test_changes_show_on_every_page_and_can_be_reset(echo_daemon: Any, open_page: OpenPage) -> None:
-    page = open_page(echo_daemon.http)
+    page = open_page(echo_daemon.http, before=WITHOUT_WEBGL)
     expect(parameter(page, "strength")).to_be_enabled()
-    other = open_page(echo_daemon.http)
+    other = open_page(echo_daemon.http, before=WITHOUT_WEBGL)
     other.get_by_role("button", name="Watch and steer").click()
     expect(parameter(other, "strength")).to_be_enabled()
     parameter(page, "strength").fill("0.25")
@@ -139,9 +148,9 @@ def test_changes_show_on_every_page_and_can_be_reset(echo_daemon: Any, open_page
 
 
 def test_a_second_page_watches_or_takes_over(echo_daemon: Any, open_page: OpenPage, wait_for: WaitFor) -> None:
-    first = open_page(f"{echo_daemon.http}/?stream=stage")
+    first = open_page(f"{echo_daemon.http}/?stream=stage", before=WITHOUT_WEBGL)
     wait_for_frames(first, wait_for)
-    second = open_page(f"{echo_daemon.http}/?stream=stage")
+    second = open_page(f"{echo_daemon.http}/?stream=stage", before=WITHOUT_WEBGL)
     expect(second.locator("#notice")).to_contain_text("Somebody else is the source of the stream “stage”")
     second.get_by_role("button", name="Watch and steer").click()
     wait_for_frames(second, wait_for)
@@ -151,7 +160,7 @@ def test_a_second_page_watches_or_takes_over(echo_daemon: Any, open_page: OpenPa
     expect(second.locator("#state")).to_have_text("waiting")
     second.get_by_role("button", name="Send from this page").click()
     wait_for_frames(second, wait_for)
-    third = open_page(f"{echo_daemon.http}/?stream=stage")
+    third = open_page(f"{echo_daemon.http}/?stream=stage", before=WITHOUT_WEBGL)
     third.get_by_role("button", name="Take over").click()
     wait_for_frames(third, wait_for)
     expect(second.locator("#notice")).to_contain_text("Somebody else is the source")
@@ -162,7 +171,7 @@ def test_a_wrong_token_is_explained_and_can_be_mended(
     daemon_factory: Callable[..., Any], open_page: OpenPage, wait_for: WaitFor
 ) -> None:
     daemon = daemon_factory("--model", "echo", "--token", "open-sesame", token="open-sesame")
-    page = open_page(daemon.http)
+    page = open_page(daemon.http, before=WITHOUT_WEBGL)
     expect(page.locator("#notice")).to_contain_text("This server asks for a token")
     page.fill("#token", "wrong")
     page.get_by_role("button", name="Connect").click()
@@ -171,14 +180,14 @@ def test_a_wrong_token_is_explained_and_can_be_mended(
     page.get_by_role("button", name="Connect").click()
     wait_for_frames(page, wait_for)
     expect(page.locator("#notice")).to_be_hidden()
-    wait_for_frames(open_page(f"{daemon.http}/?stream=other#token=open-sesame"), wait_for)
+    wait_for_frames(open_page(f"{daemon.http}/?stream=other#token=open-sesame", before=WITHOUT_WEBGL), wait_for)
 
 
 def test_it_comes_back_when_the_daemon_does(
     daemon_factory: Callable[..., Any], open_page: OpenPage, wait_for: WaitFor
 ) -> None:
     daemon = daemon_factory("--model", "echo")
-    page = open_page(daemon.http, expected="WebSocket connection")
+    page = open_page(daemon.http, expected="WebSocket connection", before=WITHOUT_WEBGL)
     wait_for_frames(page, wait_for)
     parameter(page, "strength").fill("0.5")
     expect(page.locator("[data-parameter=strength] output")).to_have_text("0.50")
@@ -200,15 +209,13 @@ def test_it_holds_the_picture_while_the_worker_recovers(
     daemon_factory: Callable[..., Any], open_page: OpenPage, wait_for: WaitFor
 ) -> None:
     daemon = daemon_factory("--model", "echo")
-    page = open_page(daemon.http)
+    page = open_page(daemon.http, before=WITHOUT_WEBGL)
     wait_for_frames(page, wait_for)
     page.evaluate("""() => {
         window.states = [];
         const state = document.getElementById("state");
         new MutationObserver(() => states.push(state.textContent)).observe(state, { childList: true });
     }""")
-    import psutil
-
     psutil.Process(daemon.worker_pid).kill()
     wait_for(lambda: page.wait_for_timeout(100) or "recovering" in page.evaluate("states"), "the page says so")
     expect(page.locator("#state")).to_have_text("live")
@@ -223,7 +230,7 @@ def test_a_webcam_that_cannot_be_had_is_explained(
     echo_daemon: Any, open_page: OpenPage, wait_for: WaitFor, name: str, text: str
 ) -> None:
     refuse = f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', '{name}'))"
-    page = open_page(echo_daemon.http, before=refuse)
+    page = open_page(echo_daemon.http, before=WITHOUT_WEBGL + refuse)
     wait_for_frames(page, wait_for, 1)
     page.get_by_text("Webcam").click()
     expect(page.locator("#notice")).to_contain_text(text)
@@ -232,19 +239,14 @@ def test_a_webcam_that_cannot_be_had_is_explained(
 
 
 def test_it_draws_a_sketch_without_webgl(echo_daemon: Any, open_page: OpenPage, wait_for: WaitFor) -> None:
-    without = """
-        const original = HTMLCanvasElement.prototype.getContext;
-        HTMLCanvasElement.prototype.getContext = function (kind, ...options) {
-            return kind.startsWith("webgl") ? null : original.call(this, kind, ...options);
-        };"""
-    page = open_page(echo_daemon.http, before=without)
+    page = open_page(echo_daemon.http, before=WITHOUT_WEBGL)
     wait_for_frames(page, wait_for)
     expect(page.locator("#before-note")).to_contain_text("no WebGL 2")
     assert len(set(colours(page, "after"))) > 20
 
 
 def test_it_pauses_by_button_and_by_key(echo_daemon: Any, open_page: OpenPage, wait_for: WaitFor) -> None:
-    page = open_page(echo_daemon.http)
+    page = open_page(echo_daemon.http, before=WITHOUT_WEBGL)
     wait_for_frames(page, wait_for)
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#state")).to_have_text("paused")
@@ -260,7 +262,7 @@ def test_it_pauses_by_button_and_by_key(echo_daemon: Any, open_page: OpenPage, w
 
 @pytest.mark.parametrize("width", [320, 390, 820])
 def test_nothing_is_wider_than_a_small_screen(echo_daemon: Any, open_page: OpenPage, width: int) -> None:
-    page = open_page(f"{echo_daemon.http}/?stream=width-{width}", width=width, height=844)
+    page = open_page(f"{echo_daemon.http}/?stream=width-{width}", before=WITHOUT_WEBGL, width=width, height=844)
     expect(parameter(page, "strength")).to_be_enabled()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if width < 700:

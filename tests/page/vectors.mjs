@@ -55,17 +55,23 @@ const half = (plane, at) => {
   return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction) : 2 ** -14 * fraction);
 };
 const sRGB = (light) => Math.round(255 * (light <= 0.0031308 ? light * 12.92 : 1.055 * light ** (1 / 2.4) - 0.055));
-const times = (matrix, vector) => [0, 4, 8, 12].map((row) => vector.reduce((sum, each, at) => sum + matrix[row + at] * each, 0));
+const times = (matrix, vector) =>
+  [0, 4, 8, 12].map((row) => vector.reduce((sum, each, at) => sum + matrix[row + at] * each, 0));
 const hex = (bytes) => Buffer.from(bytes).toString("hex");
 const meanings = {
   linear_rgb: ({ planes }, rgb) => isDeepStrictEqual(rgb.map(sRGB), [...planes.color.data.slice(0, 3)]),
   alpha: ({ planes }, alpha) => Math.round(alpha * 255) === planes.color.data[3],
-  metres: ({ planes }, metres) => view(planes.depth).getFloat32(0, true) === (metres === "infinity" ? Infinity : metres),
+  metres: ({ planes }, metres) =>
+    view(planes.depth).getFloat32(0, true) === (metres === "infinity" ? Infinity : metres),
   motion: ({ planes }, motion) => {
     const back = [half(planes.motion, 0), half(planes.motion, 2)];
     return isDeepStrictEqual(back, motion === "unknown" ? ["unknown", "unknown"] : motion);
   },
-  normal: ({ planes }, normal) => isDeepStrictEqual(normal.map((each) => Math.round((each * 0.5 + 0.5) * 255)), [...planes.normal.data.slice(0, 3)]),
+  normal: ({ planes }, normal) =>
+    isDeepStrictEqual(
+      normal.map((each) => Math.round((each * 0.5 + 0.5) * 255)),
+      [...planes.normal.data.slice(0, 3)],
+    ),
   id: ({ planes }, id) => view(planes.ids).getUint32(0, true) === Number(id),
   top_left: ({ planes }, pixel) => hex(planes.color.data.slice(0, 3)) === pixel,
   top_right: ({ planes }, pixel) => hex(planes.color.data.slice(3, 6)) === pixel,
@@ -80,7 +86,12 @@ const context = new Set(["world", "tolerance", "moved_right", "moved_down"]); //
 for (const vector of read(`${folder}/conventions.json`)) {
   good("client", vector);
   const { message } = outcome(bytesOf(vector.bytes), "client");
-  if (vector.pixel) check(`${vector.section}: pixel`, hex(message?.planes[vector.name].data.slice(0, vector.pixel.length / 2)), vector.pixel);
+  if (vector.pixel)
+    check(
+      `${vector.section}: pixel`,
+      hex(message?.planes[vector.name].data.slice(0, vector.pixel.length / 2)),
+      vector.pixel,
+    );
   for (const [name, value] of Object.entries(vector.meaning)) {
     if (!context.has(name)) check(`${vector.section}: ${name}`, meanings[name]?.(message, value, vector.meaning), true);
   }

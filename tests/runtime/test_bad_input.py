@@ -219,3 +219,17 @@ def test_a_port_in_use_is_said(echo_daemon):
     assert done.returncode == 1
     assert f"port {echo_daemon.port} is in use" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_only_a_source_that_was_let_in_may_send_much(echo_daemon, source, peer):
+    viewer = peer(echo_daemon, "viewer", path="good")
+    viewer.socket.send(bytes(2**17 + 1))
+    with pytest.raises(ConnectionClosed) as closed:
+        viewer.next(protocol.Error)
+    assert closed.value.rcvd.code == 1009
+    with connect(f"ws://127.0.0.1:{echo_daemon.port}", subprotocols=SUBPROTOCOLS) as stranger:
+        stranger.recv(timeout=60)
+        stranger.send(bytes(2**17 + 1))
+        with pytest.raises(ConnectionClosed) as closed:
+            stranger.recv(timeout=60)
+    assert closed.value.rcvd.code == 1009

@@ -25,13 +25,11 @@ def test_echo(connect: Any, echo_daemon: Any, picture: Any, shape: tuple[int, in
 def test_pipelined(connect: Any, echo_daemon: Any, picture: Any) -> None:
     stream = connect(echo_daemon.url)
     frames = {stream.send(frame): frame for frame in [picture(40, 30, 3, seed) for seed in range(12)]}
-    dropped: list[int] = []
     for result in stream:
         assert np.array_equal(result.image, frames.pop(result.frame_id))
         assert result.timings
-        dropped += result.dropped_ids
-    assert frames.keys() <= set(dropped)
-    assert result.dropped == len(dropped) < 6
+    assert 11 not in frames  # others may be replaced by a frame that came before they were taken
+    assert stream.in_flight == 0
 
 
 def test_the_newest_frame_wins(connect: Any, echo_daemon: Any, picture: Any) -> None:
@@ -42,7 +40,8 @@ def test_the_newest_frame_wins(connect: Any, echo_daemon: Any, picture: Any) -> 
     ids = [result.frame_id for result in results]
     assert ids == sorted(ids)
     assert ids[-1] == sent[-1]
-    assert results[-1].dropped == 30 - len(results)
+    assert results[-1].dropped <= 30 - len(results)
+    assert stream.in_flight == 0
     for result in results:
         assert np.array_equal(result.image, frames[result.frame_id % 3])
 

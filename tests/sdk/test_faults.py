@@ -77,7 +77,7 @@ def web_server() -> Iterator[int]:
 
 
 def test_another_web_server(connect: Any, web_server: int) -> None:
-    with pytest.raises(mirage.Refused, match="not a Mirage server|HTTP 200"):
+    with pytest.raises(mirage.Refused, match=r"not a Mirage server|HTTP 200"):
         connect(f"ws://127.0.0.1:{web_server}")
 
 

@@ -6,6 +6,7 @@ engine is made.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -19,6 +20,13 @@ from mirage_runtime.errors import MirageRuntimeError
 Array = npt.NDArray[Any]
 Size = tuple[int, int]
 """Height and width in pixels."""
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class EngineError(MirageRuntimeError):

@@ -8,7 +8,6 @@ The threads' number is fixed, so that the same inputs give the same bits.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirage_runtime.engines import Array, EngineError, Size
+from mirage_runtime.engines import Array, EngineError, Size, usable_cores
 
 _KEPT_SIZES = 3
 _TYPES = {"u8": np.uint8, "i8": np.int8, "f32": np.float32}
@@ -52,7 +51,7 @@ class OpenVinoEngine:
             for port in inputs
         }
         self._model = model
-        self._threads = threads or _usable_cores()
+        self._threads = threads or usable_cores()
         half = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -146,12 +145,6 @@ def _silence_telemetry() -> None:
     Without the package it falls back to a stub of its own.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _first_line(error: Exception) -> str:

@@ -117,11 +117,7 @@ def load(config: ModelConfig) -> Transform:
     from mirage_runtime.models.lsd import LsdMini
     from mirage_runtime.pipeline import Pipeline
 
-    class TextConditioned(LsdMini):
-        def condition(self, prompt):
-            from mirage_runtime.models.lsd.prompts import understand
-            return super().condition(understand(prompt))
-    model = TextConditioned(engine=config.engine, threads=config.threads, cache_dir=cache_dir())
+    model = LsdMini(engine=config.engine, threads=config.threads, cache_dir=cache_dir())
     return Pipeline(model, max_pixels=config.pixels)
 
 

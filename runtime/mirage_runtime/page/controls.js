@@ -39,10 +39,14 @@ function control(parameter, change) {
   const { name, type, unit, help, minimum, maximum } = parameter;
   const row = Object.assign(document.createElement("div"), { className: "parameter", title: help });
   row.dataset.parameter = name;
-  const label = Object.assign(document.createElement("label"), { htmlFor: `parameter-${name}`, textContent: name.replaceAll("_", " ") });
+  const label = Object.assign(document.createElement("label"), {
+    htmlFor: `parameter-${name}`,
+    textContent: name.replaceAll("_", " "),
+  });
   const input = Object.assign(document.createElement("input"), { id: label.htmlFor, ariaDescription: help });
   const dragged = type === "float" || (type === "integer" && maximum - minimum <= WIDEST_SLIDER);
-  const made = type === "text" ? typed(input, parameter) : dragged ? slider(input, parameter) : number(input, parameter);
+  const made =
+    type === "text" ? typed(input, parameter) : dragged ? slider(input, parameter) : number(input, parameter);
   const read = () => (type === "text" ? input.value : Number(input.value));
   let held = false;
   input.addEventListener("pointerdown", () => (held = true));
@@ -60,7 +64,9 @@ function control(parameter, change) {
   input.addEventListener("keydown", (event) => {
     if (dragged && ["Delete", "Backspace"].includes(event.key)) reset();
   });
-  made.other?.addEventListener("click", () => change({ [name]: Math.floor(minimum + Math.random() * (maximum - minimum + 1)) }));
+  made.other?.addEventListener("click", () =>
+    change({ [name]: Math.floor(minimum + Math.random() * (maximum - minimum + 1)) }),
+  );
   row.title = `${help} (${range(parameter)}; a double click resets it)`.trim();
   row.append(label, input, made.other ?? made.output);
   return { row, show: (value) => held || made.show(value), unit };

@@ -20,12 +20,17 @@ export function showFigures({ framesPerSecond, roundTrip, dropped, timings }, $)
 
 function rebuild(stages, $) {
   $("stage-bar").dataset.stages = stages.join();
-  for (const [list, kind] of [[$("stage-bar"), "span"], [$("stage-list"), "li"]]) {
-    list.replaceChildren(...stages.map((stage) => {
-      const element = document.createElement(kind);
-      element.dataset.stage = String(Math.max(STAGES.indexOf(stage), 0));
-      return element;
-    }));
+  for (const [list, kind] of [
+    [$("stage-bar"), "span"],
+    [$("stage-list"), "li"],
+  ]) {
+    list.replaceChildren(
+      ...stages.map((stage) => {
+        const element = document.createElement(kind);
+        element.dataset.stage = String(Math.max(STAGES.indexOf(stage), 0));
+        return element;
+      }),
+    );
   }
 }
 

@@ -15,13 +15,47 @@ export function multiply(a, b) {
 export function perspective(fieldOfView, aspect, near, far) {
   const scale = 1 / Math.tan(fieldOfView / 2);
   const depth = near - far;
-  return new Float32Array([scale / aspect, 0, 0, 0, 0, scale, 0, 0, 0, 0, (near + far) / depth, -1, 0, 0, (2 * near * far) / depth, 0]);
+  return new Float32Array([
+    scale / aspect,
+    0,
+    0,
+    0,
+    0,
+    scale,
+    0,
+    0,
+    0,
+    0,
+    (near + far) / depth,
+    -1,
+    0,
+    0,
+    (2 * near * far) / depth,
+    0,
+  ]);
 }
 
 /** A parallel projection of a square that reaches `extent` to each side. */
 export function orthographic(extent, near, far) {
   const depth = near - far;
-  return new Float32Array([1 / extent, 0, 0, 0, 0, 1 / extent, 0, 0, 0, 0, 2 / depth, 0, 0, 0, (near + far) / depth, 1]);
+  return new Float32Array([
+    1 / extent,
+    0,
+    0,
+    0,
+    0,
+    1 / extent,
+    0,
+    0,
+    0,
+    0,
+    2 / depth,
+    0,
+    0,
+    0,
+    (near + far) / depth,
+    1,
+  ]);
 }
 
 /** World to view, for an eye that looks at a target; y is up. */
@@ -31,7 +65,20 @@ export function lookAt(eye, target) {
   const up = cross(back, right);
   const moved = [right, up, back].map((axis) => -dot(axis, eye));
   return new Float32Array([
-    right[0], up[0], back[0], 0, right[1], up[1], back[1], 0, right[2], up[2], back[2], 0, ...moved, 1,
+    right[0],
+    up[0],
+    back[0],
+    0,
+    right[1],
+    up[1],
+    back[1],
+    0,
+    right[2],
+    up[2],
+    back[2],
+    0,
+    ...moved,
+    1,
   ]);
 }
 
@@ -39,7 +86,22 @@ export function lookAt(eye, target) {
 export function place({ at, size, turn = 0, tilt = 0 }) {
   const [c, s, k, t] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
   const [x, y, z] = size;
-  return new Float32Array([c * x, 0, -s * x, 0, s * t * y, k * y, c * t * y, 0, s * k * z, -t * z, c * k * z, 0, ...at, 1]);
+  return new Float32Array([
+    c * x,
+    0,
+    -s * x,
+    0,
+    s * t * y,
+    k * y,
+    c * t * y,
+    0,
+    s * k * z,
+    -t * z,
+    c * k * z,
+    0,
+    ...at,
+    1,
+  ]);
 }
 
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];

@@ -35,11 +35,16 @@ async function join(role, { takeOver = false } = {}) {
   listening = new AbortController();
   const on = (client, event, listener) => client.addEventListener(event, listener, { signal: listening.signal });
   on(frames, "state", refresh);
-  on(frames, "status", ({ detail }) => refresh((status = detail)));
+  on(frames, "status", ({ detail }) => {
+    status = detail;
+    refresh();
+  });
   on(frames, "result", ({ detail }) => show(detail));
   on(frames, "error", ({ detail }) => explain(detail));
   on(steering, "state", refresh);
-  on(steering, "parameters", ({ detail }) => (detail.type === "ready" ? prepare(detail.parameters) : learn(detail.parameters)));
+  on(steering, "parameters", ({ detail }) =>
+    detail.type === "ready" ? prepare(detail.parameters) : learn(detail.parameters),
+  );
   $("pictures").classList.toggle("watching", watching);
   $("source-form").hidden = watching;
   tell(null);
@@ -82,11 +87,18 @@ function explain(error) {
   const watch = ["Watch and steer", () => join("viewer")];
   if (error.code === "unauthorized") {
     const wrong = location.hash.includes("token=");
-    tell(`${wrong ? "This is not the server's token." : "This server asks for a token."} It stands in the address that mirage serve prints, after #token=.`, [], true);
+    const problem = wrong ? "This is not the server's token." : "This server asks for a token.";
+    tell(`${problem} Whoever started it with --token knows it.`, [], true);
   } else if (error.code === "source-taken") {
-    tell(`Somebody else is the source of the stream “${STREAM}”.`, [watch, ["Take over", () => join("source", { takeOver: true })]]);
+    tell(`Somebody else is the source of the stream “${STREAM}”.`, [
+      watch,
+      ["Take over", () => join("source", { takeOver: true })],
+    ]);
   } else if (error.code !== "unreachable") {
-    tell(`${error.message}.`.replace(/\.\.$/, "."), frames.state === "disconnected" ? [["Try again", () => join("source")]] : []);
+    tell(
+      `${error.message}.`.replace(/\.\.$/, "."),
+      frames.state === "disconnected" ? [["Try again", () => join("source")]] : [],
+    );
   }
   refresh();
 }
@@ -96,11 +108,17 @@ function tell(text, actions = [], token = false) {
   $("notice").hidden = text === null;
   $("notice-text").textContent = text ?? "";
   $("token-form").hidden = !token;
-  $("notice-actions").replaceChildren(...actions.map(([label, action], index) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: label, onclick: action });
-    button.classList.toggle("main", index === 0);
-    return button;
-  }));
+  $("notice-actions").replaceChildren(
+    ...actions.map(([label, action], index) => {
+      const button = Object.assign(document.createElement("button"), {
+        type: "button",
+        textContent: label,
+        onclick: action,
+      });
+      button.classList.toggle("main", index === 0);
+      return button;
+    }),
+  );
   if (token) $("token").focus();
 }
 
@@ -116,7 +134,8 @@ function refresh() {
   const enabled = steering.state === "connected";
   controls.enable(enabled);
   for (const input of $("prompt-form").querySelectorAll("input, button")) input.disabled = !enabled;
-  if (waiting && $("notice").hidden) tell("Nobody sends pictures to this stream.", [["Send from this page", () => join("source")]]);
+  if (waiting && $("notice").hidden)
+    tell("Nobody sends pictures to this stream.", [["Send from this page", () => join("source")]]);
   if (watching && status.state === "streaming") tell(null);
 }
 
@@ -245,7 +264,8 @@ $("prompt-form").addEventListener("submit", (event) => {
   change({ prompt: $("prompt").value });
 });
 $("prompt").addEventListener("blur", () => {
-  if (steering.state === "connected" && $("prompt").value !== steering.parameters.prompt) change({ prompt: $("prompt").value });
+  if (steering.state === "connected" && $("prompt").value !== steering.parameters.prompt)
+    change({ prompt: $("prompt").value });
 });
 $("source-form").addEventListener("submit", (event) => event.preventDefault());
 $("source-form").addEventListener("change", ({ target }) => {

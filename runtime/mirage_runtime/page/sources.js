@@ -44,7 +44,8 @@ async function webcam() {
 }
 
 const obstacles = {
-  NotAllowedError: "The browser was not allowed to open the webcam. Allow it beside the page's address, then choose Webcam again.",
+  NotAllowedError:
+    "The browser was not allowed to open the webcam. Allow it beside the page's address, then choose Webcam again.",
   NotFoundError: "There is no webcam on this computer.",
   NotReadableError: "The webcam is in use by another program.",
 };
@@ -80,7 +81,7 @@ function sketch(context, seconds) {
     context.beginPath();
     context.moveTo(0, height);
     for (let x = 0; x <= width + 8; x += 8) {
-      const along = x / width * (3 + layer) + seconds * (0.05 + layer * 0.07) + layer * 9;
+      const along = (x / width) * (3 + layer) + seconds * (0.05 + layer * 0.07) + layer * 9;
       context.lineTo(x, height * (0.5 + layer * 0.11 + 0.07 * Math.sin(along) + 0.025 * Math.sin(along * 3.3)));
     }
     context.lineTo(width + 8, height);

@@ -33,7 +33,8 @@ def pictures(
     """
     path = cache / f"pictures-v{VERSION}-{count}x{size}-{seed}.npy" if cache else None
     if path and path.exists():
-        return np.asarray(np.load(path))
+        stored: Bytes = np.load(path, mmap_mode="c")
+        return stored
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,18 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from mirage_kernels import noise
+from mirage_runtime.engines import usable_cores
 from mirage_runtime.models.lsd import layout
 from mirage_runtime.training import data, looks
 from mirage_runtime.training.filters import blur
 from mirage_runtime.training.network import Network
+from mirage_runtime.training.workers import Gradients, InProcess, Processes
 
 _WARM_UP = 200
+_REPORT_SECONDS = 0.5
 _LOOK_SHARES = (0.4, 1.2, 0.9, 1.1, 1.1, 1.4, 1.2, 1.5, 0.9)
 """How often each look is trained, relative to the others: harder ones more, ``photo`` less."""
 
@@ -54,8 +59,8 @@ class TrainOptions:
     rate: float = 2e-3
     """Peak learning rate of AdamW."""
     seed: int = 1
-    threads: int | None = None
-    """CPU threads; all if unset."""
+    workers: int | None = None
+    """Parts that a batch is cut into on a CPU, a core each; one a core if unset. The batch is a multiple of it."""
     device: str = "auto"
     """``cpu``, ``cuda`` or ``auto``."""
     save_every: float = 60.0
@@ -91,45 +96,52 @@ class Trained:
 def train(options: TrainOptions, progress: Callable[[Progress], None] | None = None) -> Trained:
     """Train, or continue to train, until the schedule ends; ``progress`` may raise to stop after a saved checkpoint.
 
-    Deterministic for a fixed seed, thread count and machine when the schedule is in steps, and resuming repeats none of
-    the random draws. Raises ``ValueError`` for a crop that is not a multiple of 32 or larger than the pictures.
+    Deterministic for a fixed seed, number of workers and machine when the schedule is in steps, resumed or not: all that
+    is random follows from the seed and the step's number. Raises ``ValueError`` for a crop that is not a multiple of 32 or larger than the pictures.
     """
     if options.crop % 32 or options.crop > options.picture_size:
         raise ValueError(f"crop must be a multiple of 32, at most {options.picture_size}: not {options.crop}")
     report = progress or (lambda _: None)
-    if options.threads:
-        torch.set_num_threads(options.threads)
     options.folder.mkdir(parents=True, exist_ok=True)
     cache = options.folder.parent if options.folder.parent.name == "checkpoints" else options.folder
 
     def drawing(done: float) -> None:
         report(Progress("pictures", done, 0, math.nan, math.nan))
 
-    sources = torch.from_numpy(data.pictures(options.pictures, options.picture_size, options.seed, cache, drawing))
-    run = _Run(options, sources)
+    data.pictures(options.pictures, options.picture_size, options.seed, cache, drawing)
+    threads = torch.get_num_threads()
+    run = _Run(options, cache)
     run.resume()
     try:
+        if run.device.type == "cpu":
+            torch.set_num_threads(1)  # the cores are the workers'
         run.loop(report)
     finally:
+        run.gradients.close()
         run.save()
+        torch.set_num_threads(threads)
     return Trained(run.checkpoint, run.step, run.seconds, run.mean_loss())
 
 
 class _Run:
-    """One training's state: network, average, optimiser, random stream, counters."""
+    """One training's state: network, average, optimiser, counters."""
 
-    def __init__(self, options: TrainOptions, sources: Tensor) -> None:
+    def __init__(self, options: TrainOptions, cache: Path) -> None:
         self.options = options
-        name = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
-        self.device = torch.device(name)
+        self.device = _device(options)
         torch.manual_seed(options.seed)
-        self.sources = sources
-        self.network = Network().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = Network().to(self.device)
+        self.parameters = list(self.network.parameters())
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), options.rate, weight_decay=1e-4, betas=(0.9, 0.99), fused=True
         )
-        self.random = torch.Generator().manual_seed(options.seed)
+        workers = _workers(options, self.device)
+        self.shared = parameters_to_vector(self.parameters).detach().cpu().share_memory_()
+        make_part = partial(_Part, options, cache, workers)
+        self.gradients: Gradients = (
+            Processes(make_part, self.shared, workers) if workers > 1 else InProcess(make_part(self.shared), 1)
+        )
         self.step = 0
         self.seconds = 0.0
         self.losses: list[float] = []
@@ -148,7 +160,7 @@ class _Run:
             if now - saved > self.options.save_every:
                 self.save()
                 saved = time.monotonic()
-            if now - told > 0.5:
+            if now - told >= _REPORT_SECONDS:
                 told = now
                 done = self._done()
                 left = (now - started) * (1 - done) / max(done - self._done_at(before), 1e-9)
@@ -164,7 +176,6 @@ class _Run:
             "network": self.network.state_dict(),
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
-            "random": self.random.get_state(),
             "step": self.step,
             "seconds": self.seconds,
             "losses": self.losses[-100:],
@@ -185,7 +196,6 @@ class _Run:
         self.network.load_state_dict(state["network"])
         self.average = {k: v.to(self.device) for k, v in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
-        self.random.set_state(state["random"])
         self.step, self.seconds, self.losses = state["step"], state["seconds"], state["losses"]
 
     def _done(self) -> float:
@@ -205,19 +215,61 @@ class _Run:
 
     def _update(self) -> float:
         """One optimiser step; returns its loss."""
-        example = make_example(self.sources, self.options, self.random, self.device)
+        with torch.no_grad():
+            self.shared.copy_(parameters_to_vector(self.parameters))
+        loss, gradients = self.gradients.compute(self.step)
+        sizes = [parameter.numel() for parameter in self.parameters]
+        for parameter, gradient in zip(self.parameters, gradients.split(sizes), strict=True):
+            parameter.grad = gradient.view_as(parameter).to(self.device)
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimiser.step()
+        keep = min(0.998, (1 + self.step) / (20 + self.step))
+        values = self.network.state_dict()
+        torch._foreach_lerp_([*self.average.values()], [values[name] for name in self.average], 1 - keep)
+        return loss
+
+
+class _Part:
+    """One worker's part of every batch: draws it and differentiates the loss."""
+
+    def __init__(self, options: TrainOptions, cache: Path, workers: int, weights: Tensor) -> None:
+        self.options = options
+        self.device = _device(options)
+        self.count = options.batch // workers
+        self.sources = torch.from_numpy(data.pictures(options.pictures, options.picture_size, options.seed, cache))
+        self.network = Network().to(self.device)
+        self.parameters = list(self.network.parameters())
+        self.weights = weights
+
+    def __call__(self, step: int, worker: int) -> tuple[float, Tensor]:
+        """Loss and flat gradients of this worker's part in one step."""
+        with torch.no_grad():
+            vector_to_parameters(self.weights.to(self.device), self.parameters)
+        random = torch.Generator().manual_seed((self.options.seed * 1_000_003 + step) * 64 + worker)
+        example = make_example(self.sources, self.count, self.options.crop, random, self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             prediction = self.network.predict(*example.inputs)
         loss = distance(prediction.float(), example.target)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        keep = min(0.998, (1 + self.step) / (20 + self.step))
-        with torch.no_grad():
-            for name, value in self.network.state_dict().items():
-                self.average[name].lerp_(value, 1 - keep)
-        return loss.item()
+        gradients = torch.autograd.grad(loss, self.parameters)
+        return loss.item(), torch.cat([gradient.flatten() for gradient in gradients]).cpu()
+
+
+def _device(options: TrainOptions) -> torch.device:
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
+    return torch.device(name)
+
+
+def _workers(options: TrainOptions, device: torch.device) -> int:
+    """How many parts a batch is cut into. Raises ``ValueError`` if it does not divide."""
+    if device.type != "cpu":
+        return 1
+    workers = options.workers or min(usable_cores(), options.batch)
+    if options.workers is None:
+        while options.batch % workers:
+            workers -= 1
+    if options.batch % workers:
+        raise ValueError(f"a batch of {options.batch} does not divide into {workers} workers' parts")
+    return workers
 
 
 @dataclass(frozen=True)
@@ -231,9 +283,8 @@ class Example:
 
 
 @torch.no_grad()
-def make_example(sources: Tensor, options: TrainOptions, random: torch.Generator, device: torch.device) -> Example:
-    """Draw a batch: sources, noise, conditions and times, and what the teachers make of them."""
-    n, size = options.batch, options.crop
+def make_example(sources: Tensor, n: int, size: int, random: torch.Generator, device: torch.device) -> Example:
+    """Draw ``n`` crops of ``size``: sources, noise, conditions and times, and what the teachers make of them."""
     source = _crops(sources, n, size, random)
     pyramid = _pyramids(n, size, random).to(device)
     condition = _conditions(n, random).to(device)

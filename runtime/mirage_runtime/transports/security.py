@@ -9,9 +9,7 @@ from urllib.parse import urlsplit
 from mirage_runtime.config import is_loopback
 
 
-def refusal(
-    hosts: Sequence[str], origins: Sequence[str], *, bound_to: str, allow_origins: Sequence[str]
-) -> str | None:
+def refusal(hosts: Sequence[str], origins: Sequence[str], *, bound_to: str, allow_origins: Sequence[str]) -> str | None:
     """Return why a request with these Host and Origin headers is refused, or None.
 
     A daemon on loopback answers only to loopback names: a name that an attacker points at 127.0.0.1 (DNS rebinding)

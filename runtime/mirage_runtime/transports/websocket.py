@@ -22,7 +22,6 @@ from mirage_protocol import (
     Acknowledged,
     ClientHello,
     ClientMessage,
-    Dropped,
     Frame,
     Message,
     Ping,
@@ -51,6 +50,8 @@ _log = logging.getLogger("mirage.websocket")
 HELLO_TIMEOUT = 10.0
 COLOR_FORMATS = ("rgba8", "rgb8")
 _MOST_MESSAGES_WAITING = 1024
+# A header and nothing else: all that anybody but a source that was let in may send.
+_SMALL_MESSAGE = 2**17
 
 
 class Hub(Protocol):
@@ -86,7 +87,7 @@ class WebSocketTransport:
             select_subprotocol=lambda _connection, offered: Subprotocol(SUBPROTOCOL) if offered else None,
             server_header=f"mirage/{__version__}",
             compression=None,
-            max_size=config.max_message_size,
+            max_size=_SMALL_MESSAGE,
             max_queue=4,
             ping_interval=20,
             ping_timeout=60,
@@ -154,12 +155,11 @@ class Session:
             self._close(4429, "messages are not being read")
         self._something.set()
 
-    def post_result(self, frame_id: int, data: bytes) -> None:
-        """Queue an encoded result; a newer one replaces one that was not sent yet."""
-        if self._result is not None and self.role == "source":
-            self.post(Dropped((self._result[0],), "newer"))
-        self._result = (frame_id, data)
+    def post_result(self, frame_id: int, data: bytes) -> int | None:
+        """Queue an encoded result; it replaces one that was not sent yet, whose frame id is returned."""
+        replaced, self._result = self._result, (frame_id, data)
         self._something.set()
+        return replaced[0] if replaced is not None else None
 
     def evict(self) -> None:
         """Tell a source that another took its place, and close it."""
@@ -208,6 +208,8 @@ class Session:
         self._stream = stream
         self._hub.metrics.connections.labels(self.role).inc()
         _log.info("stream %s: connection %d is a %s (%s)", self._name, self._number, self.role, hello.client or "?")
+        if self.role == "source":
+            self._connection.protocol.max_message_size = self._hub.config.max_message_size
         if hello.parameters:
             stream.set(hello.parameters, by=self)
         self.post(Ready(self._number, self.role, self._name, hello.window, dict(stream.controls.values)))

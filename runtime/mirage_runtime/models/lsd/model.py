@@ -17,7 +17,7 @@ import numpy.typing as npt
 from mirage_kernels import noise
 from mirage_runtime.engines import Engine, EngineError
 from mirage_runtime.models.lsd import layout
-from mirage_runtime.models.lsd.prompts import Understanding
+from mirage_runtime.models.lsd.prompts import understand
 
 WEIGHTS = Path(__file__).parent / "weights" / "lsd-mini.onnx"
 
@@ -60,13 +60,14 @@ class LsdMini:
         self._check_size(height, width)
         self._engine.prepare((height, width))
 
-    def condition(self, understanding: Understanding) -> npt.NDArray[np.float32]:
-        """Turn what a prompt was understood as into the network's condition: f32 ``(13,)``, looks and modifiers.
+    def condition(self, prompt: str) -> npt.NDArray[np.float32]:
+        """Turn a prompt into the network's condition: f32 ``(13,)``, looks and modifiers.
 
         Diffusion time and step size are not in it: ``denoise`` appends them. Blend two conditions linearly to blend
         their looks.
         """
-        return condition(understanding.looks, understanding.modifiers)
+        understood = understand(prompt)
+        return condition(understood.looks, understood.modifiers)
 
     def denoise(
         self,

@@ -176,7 +176,7 @@ def _single_words() -> tuple[str, ...]:
 
 
 def _misspelt(word: str) -> str:
-    """The one known word that ``word`` is a slip away from, or "".
+    """A known word of the one look that ``word`` is a slip away from, or "".
 
     Two neighbours exchanged (from four letters), a letter too many or too few (from six), another letter (from eight):
     short words have too many honest neighbours. The first letter must be right.
@@ -184,7 +184,8 @@ def _misspelt(word: str) -> str:
     if len(word) < 4 or len(word) > 24:
         return ""
     close = {known for known in _single_words() if known[0] == word[0] and _one_slip(word, known)}
-    return close.pop() if len(close) == 1 else ""
+    meant = {_vocabulary().looks[(known,)] for known in close}
+    return min(close) if len(meant) == 1 else ""
 
 
 def _one_slip(word: str, known: str) -> bool:
