@@ -350,7 +350,8 @@ function readPlane(name, described, payload, path) {
   const agree = (fits, problem, field = path) => {
     if (!fits) throw new MirageError("plane-size", `${field} ${problem}`, field);
   };
-  agree(size === expected && size > 0, `is ${size}, but ${format} at ${width}x${height} has ${expected}`, `${path}.size`);
+  const shape = `${format} at ${width}x${height}`;
+  agree(size === expected && size > 0, `is ${size}, but ${shape} has ${expected} bytes`, `${path}.size`);
   agree(offset % ALIGNMENT === 0, `must be a multiple of ${ALIGNMENT}`, `${path}.offset`);
   agree(offset + size <= payload.length, `ends at byte ${offset + size} of a payload of ${payload.length}`);
   return { format, width, height, data: payload.subarray(offset, offset + size) };
@@ -585,7 +586,7 @@ export class MirageClient extends EventTarget {
 
   /** Whether `send` would take a frame now. */
   get canSend() {
-    return this.#ready && this.#options.role === "source" && this.#inFlight.size < this.window;
+    return this.#usable && this.#options.role === "source" && this.#inFlight.size < this.window;
   }
 
   /**
@@ -611,7 +612,7 @@ export class MirageClient extends EventTarget {
    * @returns {Promise<Message>}
    */
   set(parameters) {
-    if (!this.#ready) return Promise.reject(new MirageError("disconnected", "there is no connection"));
+    if (!this.#usable) return Promise.reject(new MirageError("disconnected", "there is no connection"));
     const request = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#requests.set(request, { resolve, reject });
@@ -639,6 +640,11 @@ export class MirageClient extends EventTarget {
     const framesPerSecond = span > 0 ? ((this.#results.length - 1) * 1000) / span : 0;
     const roundTrip = { p50: percentile(0.5), p95: percentile(0.95) };
     return { framesPerSecond, roundTrip, timings, dropped: this.#dropped, inFlight: this.#inFlight.size };
+  }
+
+  /** Whether the server has accepted us and the socket is not closing yet. */
+  get #usable() {
+    return this.#ready && this.#socket?.readyState === WebSocket.OPEN;
   }
 
   #open() {
@@ -798,7 +804,7 @@ export class MirageClient extends EventTarget {
 
   /** @param {Message} message */
   #write(message) {
-    this.#socket?.send(encode(message));
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(encode(message));
   }
 
   /** @param {State} state */

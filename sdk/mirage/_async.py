@@ -273,12 +273,16 @@ class AsyncStream:
 
     async def _read(self, talk: Conversation, connection: ClientConnection) -> None:
         """Take in messages until the conversation ends, and wake the calls that wait."""
-        while talk.problem is None:
-            try:
+        try:
+            while talk.problem is None:
                 if answer := talk.receive(await connection.recv(decode=False)):
                     await connection.send(answer)
-            except ConnectionClosed as error:
-                talk.lose(str(error))
+                async with self._changed:
+                    self._changed.notify_all()
+        except ConnectionClosed as error:
+            talk.lose(str(error))
+        finally:
+            talk.lose()  # nothing more will be read, whatever the reason: nobody may wait for it
             async with self._changed:
                 self._changed.notify_all()
 

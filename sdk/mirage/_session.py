@@ -260,7 +260,9 @@ class Conversation:
         try:
             message = self._protocol.receive(data)
         except ProtocolError as error:
-            if error.code != "unknown-message":
+            if error.code == "handshake":
+                self.end(Refused(error.message, code=error.code))
+            elif error.code != "unknown-message":
                 self.end(ConnectionLost(f"the server sent what is no message: {error.message}", code=error.code))
             return None
         self._settle(before - self._protocol.in_flight, message)
@@ -320,12 +322,12 @@ class Conversation:
         self._session.parameters |= message.parameters
         if message.request not in self._requests:
             return
-        prompt = message.prompt or {}
+        looks, modifiers, words = map((message.prompt or {}).get, ("looks", "modifiers", "unknown_words"))
         self._requests[message.request] = Acknowledgement(
             message.parameters,
-            dict(prompt.get("looks") or {}),
-            dict(prompt.get("modifiers") or {}),
-            tuple(prompt.get("unknown_words") or ()),
+            looks if isinstance(looks, Mapping) else {},
+            modifiers if isinstance(modifiers, Mapping) else {},
+            tuple(words) if isinstance(words, list) else (),
         )
 
     def _take_error(self, message: Error) -> None:

@@ -222,6 +222,7 @@ class Stream:
                 )
             )
             check_subprotocol(self._socket.subprotocol, session.url)
+            _limit_sends(self._socket.socket, session.timeout)
             self._until(self._conversation, self._conversation.is_ready, deadline, "the handshake")
         except BaseException as error:
             self._conversation.end(ConnectionLost(f"there is no connection to {session.url}"))

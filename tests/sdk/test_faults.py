@@ -103,6 +103,14 @@ def test_a_server_that_shakes_no_hands(connect: Any, server: Any) -> None:
         connect(server.url, timeout=0.2)
 
 
+def test_a_server_of_another_version(connect: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    hello = protocol.ServerHello
+    monkeypatch.setattr(protocol, "ServerHello", lambda _, *fields: hello(2, *fields))
+    with pytest.raises(mirage.Refused, match="protocol 2") as caught:
+        connect(server.url)
+    assert caught.value.code == "handshake"
+
+
 def test_a_server_that_hangs_up_on_a_hello(connect: Any, server: Any) -> None:
     server.on_hello = lambda _: [DIE]
     with pytest.raises(mirage.ConnectionLost):

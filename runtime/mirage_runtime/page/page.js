@@ -45,7 +45,7 @@ async function join(role, { takeOver = false } = {}) {
   on(steering, "parameters", ({ detail }) =>
     detail.type === "ready" ? prepare(detail.parameters) : learn(detail.parameters),
   );
-  $("pictures").classList.toggle("watching", watching);
+  document.body.classList.toggle("watching", watching);
   $("source-form").hidden = watching;
   tell(null);
   refresh();
@@ -227,8 +227,9 @@ function learn(parameters, lit = true) {
   const { prompt } = parameters;
   if (lit) note(null);
   if (lit || document.activeElement !== $("prompt")) $("prompt").value = prompt;
+  const words = ` ${prompt.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ")} `;
   for (const button of $("looks").children) {
-    button.setAttribute("aria-pressed", String(button.value === prompt.trim().toLowerCase()));
+    button.setAttribute("aria-pressed", String(words.includes(` ${button.value} `)));
   }
 }
 

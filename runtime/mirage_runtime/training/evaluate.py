@@ -168,11 +168,20 @@ def contact_sheet(
             source = load_photograph(photograph)
             output = source if look == "photo" else mini.denoise(source, condition=condition({look: 1}, {}), seed=7)
             tiles.append(cv2.resize(output, size[::-1], interpolation=cv2.INTER_AREA))
-        row = np.concatenate(tiles, 1)
-        for colour, weight in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-            label = "source" if look == "photo" else look
-            cv2.putText(row, label, (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, weight, cv2.LINE_AA)
-        rows.append(row)
+        rows.append(_labelled(np.concatenate(tiles, 1), "source" if look == "photo" else look))
+    return np.asarray(np.concatenate(rows), np.uint8)
+
+
+def teacher_sheet(mini: LsdMini, photograph: str = PHOTOGRAPHS[1], names: Sequence[str] = layout.GENERATING) -> Picture:
+    """A picture of the generating looks, a row each: the teacher, the model, and the model with another seed."""
+    source = load_photograph(photograph)
+    rows = []
+    for look in names:
+        pictures = {f"{look}: teacher": teach(source, look, 1)}
+        for seed in (1, 2):
+            painted = mini.denoise(source, condition=condition({look: 1}, {}), seed=seed)
+            pictures[f"model, seed {seed}"] = painted
+        rows.append(np.concatenate([_labelled(p[100:330, 220:620].copy(), text) for text, p in pictures.items()], 1))
     return np.asarray(np.concatenate(rows), np.uint8)
 
 
@@ -181,6 +190,14 @@ def draw(picture: Picture, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 86]):
         raise OSError(f"cannot write {path}")
+
+
+def _labelled(picture: Picture, text: str) -> Picture:
+    """Write a name into the top left corner, in place."""
+    for ink, shift in ((0, 1), (255, 0)):
+        place = (8 + shift, 22 + shift)
+        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (ink, ink, ink), 1, cv2.LINE_AA)
+    return picture
 
 
 def _measure(mini: LsdMini, photograph: str, look: str) -> LookReport:

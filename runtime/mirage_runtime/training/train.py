@@ -96,8 +96,9 @@ class Trained:
 def train(options: TrainOptions, progress: Callable[[Progress], None] | None = None) -> Trained:
     """Train, or continue to train, until the schedule ends; ``progress`` may raise to stop after a saved checkpoint.
 
-    Deterministic for a fixed seed, number of workers and machine when the schedule is in steps, resumed or not: all that
-    is random follows from the seed and the step's number. Raises ``ValueError`` for a crop that is not a multiple of 32 or larger than the pictures.
+    Deterministic for a fixed seed, number of workers and machine when the schedule is in steps, resumed or not: all
+    that is random follows from the seed and the step's number. Raises ``ValueError`` for a crop that is not a multiple
+    of 32 or larger than the pictures, and for a batch that does not divide into the workers' parts.
     """
     if options.crop % 32 or options.crop > options.picture_size:
         raise ValueError(f"crop must be a multiple of 32, at most {options.picture_size}: not {options.crop}")
@@ -311,22 +312,31 @@ def distance(prediction: Tensor, target: Tensor) -> Tensor:
         one, two = (functional.avg_pool2d(x, scale) if scale > 1 else x for x in (image, target))
         for axis in (2, 3):
             loss = loss + weight * functional.l1_loss(one.diff(dim=axis), two.diff(dim=axis))
-    return loss + 0.35 * _energy_gap(image, target)
+    return loss + 0.02 * _energy_gap(image, target)
 
 
 def _energy_gap(image: Tensor, target: Tensor) -> Tensor:
-    """How far local contrast, in each of the top three octaves, is from the target's: mean over 8x8 neighbourhoods."""
-    gap = image.new_zeros(())
+    """How far local contrast is from the target's, relative to it, in five bands: a mean over 8x8 neighbourhoods.
+
+    The bands are second differences along each axis, which see the top octave alone, and three Laplacian octaves.
+    """
+    gap = _relative_gap(image.diff(n=2, dim=3), target.diff(n=2, dim=3))
+    gap = gap + _relative_gap(image.diff(n=2, dim=2), target.diff(n=2, dim=2))
     for _ in range(3):
         bands, lows = [], []
         for x in (image, target):
             low = functional.avg_pool2d(x, 2)
-            band = x - functional.interpolate(low, scale_factor=2.0, mode="bilinear", align_corners=False)
-            bands.append(torch.sqrt(functional.avg_pool2d(band * band, 8, stride=4) + 1e-6))
+            bands.append(x - functional.interpolate(low, scale_factor=2.0, mode="bilinear", align_corners=False))
             lows.append(low)
-        gap = gap + functional.l1_loss(bands[0], bands[1])
+        gap = gap + _relative_gap(bands[0], bands[1])
         image, target = lows
     return gap
+
+
+def _relative_gap(band: Tensor, target: Tensor) -> Tensor:
+    """Mean difference of local contrasts over the target's, which counts as 0.015 at least: noise needs no match."""
+    one, two = (torch.sqrt(functional.avg_pool2d(x * x, 8, stride=4) + 1e-6) for x in (band, target))
+    return ((one - two).abs() / (two + 0.015)).mean()
 
 
 def _unfolded(prediction: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 Part = Callable[[int, int], tuple[float, Tensor]]
-"""From step and worker to the loss and the gradients of that worker's part, gradients flat, in the parameters' order."""
+"""From step and worker to the loss and gradients of that worker's part, gradients flat, in the parameters' order."""
 
 
 class Gradients(Protocol):

@@ -33,6 +33,8 @@ class LsdMini:
     multiple = 16
     """Frames' height and width must be multiples of this."""
     smallest = 32
+    """Frames' height and width must be this at least."""
+    smallest = 32
     """The least height and width."""
 
     def __init__(
