@@ -174,11 +174,19 @@ class Dispatcher:
         self._streams = streams
         self._worker = worker
         self._arrived = asyncio.Event()
+        self._idle = False
+        self._claimed: tuple[Stream, Waiting] | None = None
         self._last = ""
 
     def wake(self) -> None:
-        """Say that a frame has arrived."""
-        self._arrived.set()
+        """Say that a frame has arrived.
+
+        An idle worker claims it at once: were it left in the mailbox until `run` is scheduled, a second frame that
+        arrives in the same moment would replace it, though both fit the client's window.
+        """
+        if self._idle and self._claimed is None:
+            self._claimed = self._next()
+            self._arrived.set()
 
     async def run(self) -> None:
         """Transform frames until cancelled.
@@ -187,8 +195,7 @@ class Dispatcher:
         """
         finished: Callable[[], None] | None = None
         while True:
-            self._arrived.clear()
-            found = self._next()
+            found, self._claimed = self._claimed or self._next(), None
             if found is not None:
                 finished = await self._transform(*found, finished)
             elif finished is not None:
@@ -197,7 +204,10 @@ class Dispatcher:
             elif not self._worker.ready:
                 await self._worker.wait_ready()
             else:
+                self._arrived.clear()
+                self._idle = True
                 await self._arrived.wait()
+                self._idle = False
 
     async def _transform(
         self, stream: Stream, waiting: Waiting, finished: Callable[[], None] | None

@@ -103,10 +103,10 @@ def test_memory_has_its_place_but_no_say_yet() -> None:
 def test_teachers_paint(look: str) -> None:
     source = torch.from_numpy(data.pictures(2, 64, seed=3).copy()).permute(0, 3, 1, 2).float() / 255
     pyramid = torch.from_numpy(noise.enlarge_pyramid(noise.noise_pyramid(1, 64, 64), 64, 64))[None].repeat(2, 1, 1, 1)
-    picture = looks.TEACHERS[look](source, pyramid)
+    picture = looks.paint(look, source, pyramid)
     assert picture.shape == source.shape
     assert torch.isfinite(picture).all()
-    moved = looks.TEACHERS[look](source, -pyramid)
+    moved = looks.paint(look, source, -pyramid)
     assert ((moved - picture).abs().mean() > 0.01) == (look in (*layout.GENERATING, "watercolour"))
 
 

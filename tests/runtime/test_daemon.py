@@ -108,3 +108,29 @@ def test_streams_are_limited(daemon_factory, peer):
     assert error.code == "limit"
     assert "64" in error.message
     peer(daemon, "viewer", path="main")
+
+
+def test_no_frame_within_the_window_is_dropped(echo_daemon, peer, noise):
+    source = peer(echo_daemon, path="window")
+    frame = noise(144, 256)
+    source.send(frame)
+    for _ in range(300):
+        source.send(frame)
+        result = source.next((protocol.Result, protocol.Dropped))
+        assert isinstance(result, protocol.Result)
+        assert result.dropped == 0
+
+
+def test_results_that_a_slow_source_does_not_read_are_counted(echo_daemon, peer, noise):
+    source = peer(echo_daemon, path="slow", window=64)
+    sent = [source.send(noise(432, 768, 4, seed)) for seed in range(40)]
+    seen, named = [], set()
+    while not seen or seen[-1] != sent[-1]:
+        message = source.next((protocol.Result, protocol.Dropped))
+        if isinstance(message, protocol.Result):
+            seen.append(message.id)
+            dropped = message.dropped
+        else:
+            named |= set(message.ids)
+    assert set(seen) | named == set(sent)
+    assert len(named) - dropped in (0, 1)  # the last result may itself have replaced one, after it was made

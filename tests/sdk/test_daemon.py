@@ -28,7 +28,7 @@ def test_pipelined(connect: Any, echo_daemon: Any, picture: Any) -> None:
     for result in stream:
         assert np.array_equal(result.image, frames.pop(result.frame_id))
         assert result.timings
-    assert 11 not in frames  # others may be replaced by a frame that came before they were taken
+    assert not frames
     assert stream.in_flight == 0
 
 
@@ -40,7 +40,8 @@ def test_the_newest_frame_wins(connect: Any, echo_daemon: Any, picture: Any) -> 
     ids = [result.frame_id for result in results]
     assert ids == sorted(ids)
     assert ids[-1] == sent[-1]
-    assert results[-1].dropped <= 30 - len(results)
+    # The last result may itself have replaced one, after it was made.
+    assert 30 - len(results) - results[-1].dropped in (0, 1)
     assert stream.in_flight == 0
     for result in results:
         assert np.array_equal(result.image, frames[result.frame_id % 3])

@@ -128,7 +128,7 @@ def teach(source: Picture, look: str, seed: int) -> Picture:
     pyramid = noise.enlarge_pyramid(noise.noise_pyramid(seed, height, width), height, width)
     picture = torch.from_numpy(source).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
-        result = looks.TEACHERS[look](picture, torch.from_numpy(pyramid)[None]).clamp(0, 1)
+        result = looks.paint(look, picture, torch.from_numpy(pyramid)[None])
     return np.asarray((result[0].permute(1, 2, 0) * 255 + 0.5).to(torch.uint8).numpy())
 
 

@@ -47,9 +47,19 @@ def teach(source: Tensor, noise: Tensor, weights: Tensor, modifiers: Tensor) -> 
     for index, name in enumerate(layout.LOOK_NAMES):
         rows = (weights[:, index] > 0).nonzero()[:, 0]
         if len(rows):
-            picture = TEACHERS[name](source[rows], noise[rows]).clamp(0, 1)
+            picture = paint(name, source[rows], noise[rows])
             result[rows] += picture * weights[rows, index, None, None, None]
     return modify(result, modifiers)
+
+
+def paint(look: str, source: Tensor, noise: Tensor) -> Tensor:
+    """One look of a picture: (n, 3, h, w), 0..1.
+
+    Generated texture is drawn anti-aliased. Its edges above a quarter of a cycle a pixel would only shimmer once the
+    texture moves with the scene.
+    """
+    picture = TEACHERS[look](source, noise).clamp(0, 1)
+    return blur(picture, 0.6) if look in layout.GENERATING else picture
 
 
 def modify(image: Tensor, modifiers: Tensor) -> Tensor:

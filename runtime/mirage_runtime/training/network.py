@@ -33,6 +33,9 @@ OUTPUT = "image"
 """Name of the graph's output."""
 
 
+_LEAK = 0.03
+
+
 @dataclass(frozen=True)
 class Shape:
     """Widths and depths of the network."""
@@ -87,7 +90,7 @@ class Network(nn.Module):
         self.to_half = nn.Conv2d(quarter, shape.head * 4, 1)
         self.head_first = nn.Conv2d(shape.head + 12, shape.head, 3, padding=1)
         self.head_second = nn.Conv2d(shape.head, 12, 3, padding=1)
-        self.modulated = [*self._modulated_channels(), 12]
+        self.modulated = [*self._modulated_channels(), 12, 6]
         self.perceptron = nn.Sequential(
             nn.Linear(layout.CONDITION, shape.condition),
             nn.SiLU(),
@@ -109,20 +112,13 @@ class Network(nn.Module):
         noise: Tensor,
         condition: Tensor,
     ) -> Tensor:
-        """Predict the finished picture, f32 (n, 12, h / 2, w / 2) folded by 2, 0 black and 1 white, not clipped.
+        """Predict the finished picture, f32 (n, 12, h / 2, w / 2) folded by 2, about 0 black to 1 white.
 
         ``source``, ``estimate`` and ``memory`` are u8 (n, h, w, 3), ``epsilon`` i8 (n, h, w, 3), ``validity`` u8
         (n, h, w, 1), ``noise`` f32 (n, 8, h / 4, w / 4), ``condition`` f32 (n, 15) as ``layout`` describes it.
         """
-        modulation = list(self.perceptron(condition).split(self.modulated, dim=1))
-        x = self._stem(source, estimate, epsilon, memory, validity, noise, condition)
-        x = self._body(x, modulation)
-        half = functional.pixel_shuffle(self.to_half(x), 2)
-        picture = _signed(fold(source, 2))
-        half = functional.silu(modulate(self.head_first(torch.cat([half, picture], 1)), modulation.pop(0)))
-        kept = modulation.pop(0)[:, :, None, None]
-        result: Tensor = self.head_second(half) + kept * picture + 0.5
-        return result
+        coverage, low, span = self._paint(source, estimate, epsilon, memory, validity, noise, condition)
+        return coverage * span + low
 
     def forward(
         self,
@@ -135,8 +131,38 @@ class Network(nn.Module):
         condition: Tensor,
     ) -> Tensor:
         """Like ``predict``, but the finished picture as bytes: u8 (n, h, w, 3)."""
-        image = self.predict(source, estimate, epsilon, memory, validity, noise, condition)
-        return unfold((image * 255.0 + 0.5).clamp(0.0, 255.0).to(torch.uint8), 2)
+        coverage, low, span = self._paint(source, estimate, epsilon, memory, validity, noise, condition)
+        image = coverage * (span * 255.0) + (low * 255.0 + 0.5)
+        return unfold(image.clamp(0.0, 255.0).to(torch.uint8), 2)
+
+    def _paint(
+        self,
+        source: Tensor,
+        estimate: Tensor,
+        epsilon: Tensor,
+        memory: Tensor,
+        validity: Tensor,
+        pyramid: Tensor,
+        condition: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Coverage 0..1 (n, 12, h / 2, w / 2), and the look's lowest value and span in each channel (n, 12, 1, 1).
+
+        A line's edge is a step between a look's two ends, ink and paper say. Clipping gives steps for nothing, where a
+        small head could only draw slopes. In training the clip leaks, so that nothing is ever stuck beyond it.
+        """
+        modulation = list(self.perceptron(condition).split(self.modulated, dim=1))
+        x = self._stem(source, estimate, epsilon, memory, validity, pyramid, condition)
+        x = self._body(x, modulation)
+        half = functional.pixel_shuffle(self.to_half(x), 2)
+        picture = _signed(fold(source, 2))
+        half = functional.silu(modulate(self.head_first(torch.cat([half, picture], 1)), modulation.pop(0)))
+        kept = modulation.pop(0)[:, :, None, None]
+        raw = self.head_second(half) + kept * picture + 0.5
+        coverage = raw.clamp(0.0, 1.0)
+        if self.training:
+            coverage = coverage + _LEAK * (raw - coverage)
+        low, span = modulation.pop(0)[:, :, None, None].repeat(1, 4, 1, 1).unflatten(1, (4, 2, 3)).unbind(2)
+        return coverage, low.flatten(1, 2), 1.0 + span.flatten(1, 2)
 
     def _stem(
         self,
