@@ -92,6 +92,7 @@ def plain_client_messages() -> Iterator[tuple[str, Message]]:
     yield "set: nothing", protocol.Set(1, {})
     yield "set: empty text", protocol.Set(2, {"prompt": ""})
     yield "set: unicode", protocol.Set(3, {"prompt": "墨絵 à l'huile, 🌊 e\u0301 \u0000 \U0010ffff"})
+    yield "set: a byte order mark at the start is text", protocol.Set(3, {"prompt": "\ufeffink"})
     yield "set: 1,000 characters of 4 bytes", protocol.Set(4, {"prompt": "🌊" * 1000})
     yield "ping", protocol.Ping(1_700_000_000_000_000)
     yield "ping: zero", protocol.Ping(0)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mirage_protocol import PARAMETERS, ProtocolError, defaults
@@ -206,6 +206,71 @@ def _progress_bar() -> Iterator[Callable[[int, int | None], None]]:
     with Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task("transforming", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@train_app.command("lsd")
+def train_lsd(
+    folder: Annotated[Path, typer.Option(help="Where the checkpoint goes; one found there is continued.")] = Path(
+        "checkpoints/lsd-mini"
+    ),
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")] = 20_000,
+    minutes: Annotated[float | None, typer.Option(help="Train for this long in all, instead of --steps.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    target: Annotated[Path, typer.Option("--output", help="The ONNX file to write.")] = Path("lsd-mini.onnx"),
+) -> None:
+    """Train the embedded model, or go on where it was interrupted, and export it as ONNX."""
+    with _needs_training():
+        from mirage_runtime.training.export import export
+        from mirage_runtime.training.train import Progress as Step
+        from mirage_runtime.training.train import TrainOptions, train
+    if not target.parent.is_dir():
+        raise MirageRuntimeError(f"there is no folder {target.parent}: make it first")
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors) as bar:
+        task = bar.add_task("drawing pictures", total=1.0)
+
+        def show(step: Step) -> None:
+            drawing = step.stage == "pictures"
+            label = "drawing pictures" if drawing else f"training: step {step.step}, loss {step.loss:.4f}"
+            bar.update(task, completed=step.done, description=label)
+
+        try:
+            trained = train(TrainOptions(folder=folder, steps=steps, minutes=minutes, device=device), show)
+        except KeyboardInterrupt:
+            raise MirageRuntimeError("interrupted: the same command goes on where this stopped") from None
+        except ValueError as error:
+            raise MirageRuntimeError(str(error)) from None
+    export(trained.checkpoint, target)
+    errors.print(f"{target}: {trained.steps} steps, loss {trained.loss:.4f}", highlight=False)
+
+
+@eval_app.command("lsd")
+def eval_lsd(
+    weights: Annotated[Path | None, typer.Argument(help="An ONNX file; default: the embedded model.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet, a PNG or JPEG.")] = None,
+    threads: Threads = None,
+) -> None:
+    """Measure the embedded model against its teachers, on photographs that it never saw."""
+    with _needs_training():
+        from mirage_runtime.training.evaluate import evaluate
+    from mirage_runtime.models.lsd.model import WEIGHTS
+
+    with _progress_bar() as progress:
+        report = evaluate(
+            weights or WEIGHTS, threads=threads, sheet=sheet, progress=lambda done: progress(round(done * 100), 100)
+        )
+    typer.echo(json.dumps(report.as_json(), indent=2) if json_output else report.as_markdown())
+
+
+@contextlib.contextmanager
+def _needs_training() -> Iterator[None]:
+    """Turn a missing import into the line that says what to install."""
+    try:
+        yield
+    except ImportError as error:
+        problem = f"this needs more packages ({error.name}): pip install 'mirage-lsd[train]'"
+        raise MirageRuntimeError(problem) from None
 
 
 @app.command()

@@ -15,8 +15,6 @@ import numpy.typing as npt
 
 from mirage_runtime.errors import MirageRuntimeError
 
-from mirage_runtime.errors import MirageRuntimeError
-
 Array = npt.NDArray[Any]
 Size = tuple[int, int]
 """Height and width in pixels."""

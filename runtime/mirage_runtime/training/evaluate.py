@@ -172,6 +172,18 @@ def contact_sheet(
     return np.asarray(np.concatenate(rows), np.uint8)
 
 
+def looks_sheet(mini: LsdMini, photograph: str = PHOTOGRAPHS[0], size: tuple[int, int] = (270, 480)) -> Picture:
+    """One photograph and what every look makes of it in one step: nine tiles, three a row."""
+    source = load_photograph(photograph)
+    tiles = []
+    for look in layout.LOOK_NAMES:
+        painted = source if look == "photo" else mini.denoise(source, condition=condition({look: 1}, {}), seed=7)
+        tile = cv2.resize(painted, size[::-1], interpolation=cv2.INTER_AREA)
+        tiles.append(_labelled(np.asarray(tile, np.uint8), "source" if look == "photo" else look))
+    rows = [np.concatenate(tiles[start : start + 3], 1) for start in range(0, len(tiles), 3)]
+    return np.asarray(np.concatenate(rows), np.uint8)
+
+
 def teacher_sheet(mini: LsdMini, photograph: str = PHOTOGRAPHS[1], names: Sequence[str] = layout.GENERATING) -> Picture:
     """A picture of the generating looks, a row each: the teacher, the model, and the model with another seed."""
     source = load_photograph(photograph)

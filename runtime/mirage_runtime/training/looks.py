@@ -161,7 +161,7 @@ def ice(source: Tensor, noise: Tensor) -> Tensor:
     bright = blur(luma(source), 1.0)
     calm = _calm(bright)
     field = _mix(noise, 0, (0.04, 0.12, 0.45, 0.9))
-    crack = _ridge(field, 0.06) * (0.3 + 0.7 * calm) * _somewhere(noise)
+    crack = _ridge(field, 0.09) * (0.3 + 0.7 * calm) * _somewhere(noise)
     bevel = sheen(9.0 * torch.tanh(2.0 * enlarge(field, 4))) * (0.3 + 0.7 * calm) * _somewhere(noise)
     frost = enlarge(_mix(noise, 1, (0.45, 0.5, 0.4, 0.3)), 4)
     rime = smoothstep(-0.6, 2.4, frost + 2.4 * (bright - 0.40)) * (0.5 + 0.5 * calm)

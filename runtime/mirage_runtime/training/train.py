@@ -3,11 +3,6 @@
 Per step: crop procedural pictures, let the teachers paint them from the noise that the network will see, disturb the
 result to a random time, and ask the network for the finished picture (x0-prediction). Six of ten examples are at pure
 noise, since one step from there is what a live stream runs.
-
-The loss is the distance of pixels (absolute, and squared: the absolute distance alone is content with a median, which
-for rare bright cracks is no crack), of gradients at two scales, and of local band energies. Distances are smallest
-for a picture that is slightly too smooth; the energy term asks each octave for as much contrast as the teacher has,
-wherever it is.
 """
 
 from __future__ import annotations
@@ -24,21 +19,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from mirage_kernels import noise
 from mirage_runtime.engines import usable_cores
-from mirage_runtime.models.lsd import layout
-from mirage_runtime.training import data, looks
-from mirage_runtime.training.filters import blur
+from mirage_runtime.training import data
+from mirage_runtime.training.examples import make_example
+from mirage_runtime.training.loss import distance
 from mirage_runtime.training.network import Network
-from mirage_runtime.training.workers import Gradients, InProcess, Processes
+from mirage_runtime.training.workers import Gradients, InProcess, Processes, shared
 
 _WARM_UP = 200
 _REPORT_SECONDS = 0.5
-_LOOK_SHARES = (0.4, 1.2, 0.9, 1.1, 1.1, 1.4, 1.2, 1.5, 0.9)
-"""How often each look is trained, relative to the others: harder ones more, ``photo`` less."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +95,13 @@ def train(options: TrainOptions, progress: Callable[[Progress], None] | None = N
         raise ValueError(f"crop must be a multiple of 32, at most {options.picture_size}: not {options.crop}")
     report = progress or (lambda _: None)
     options.folder.mkdir(parents=True, exist_ok=True)
-    cache = options.folder.parent if options.folder.parent.name == "checkpoints" else options.folder
 
     def drawing(done: float) -> None:
         report(Progress("pictures", done, 0, math.nan, math.nan))
 
-    data.pictures(options.pictures, options.picture_size, options.seed, cache, drawing)
+    data.pictures(options.pictures, options.picture_size, options.seed, options.folder, drawing)
     threads = torch.get_num_threads()
-    run = _Run(options, cache)
+    run = _Run(options)
     run.resume()
     try:
         if run.device.type == "cpu":
@@ -127,7 +117,7 @@ def train(options: TrainOptions, progress: Callable[[Progress], None] | None = N
 class _Run:
     """One training's state: network, average, optimiser, counters."""
 
-    def __init__(self, options: TrainOptions, cache: Path) -> None:
+    def __init__(self, options: TrainOptions) -> None:
         self.options = options
         self.device = _device(options)
         torch.manual_seed(options.seed)
@@ -138,8 +128,8 @@ class _Run:
             self.network.parameters(), options.rate, weight_decay=1e-4, betas=(0.9, 0.99), fused=True
         )
         workers = _workers(options, self.device)
-        self.shared = parameters_to_vector(self.parameters).detach().cpu().share_memory_()
-        make_part = partial(_Part, options, cache, workers)
+        self.shared = shared(parameters_to_vector(self.parameters).detach().cpu())
+        make_part = partial(_Part, options, workers)
         self.gradients: Gradients = (
             Processes(make_part, self.shared, workers) if workers > 1 else InProcess(make_part(self.shared), 1)
         )
@@ -220,7 +210,7 @@ class _Run:
             self.shared.copy_(parameters_to_vector(self.parameters))
         loss, gradients = self.gradients.compute(self.step)
         sizes = [parameter.numel() for parameter in self.parameters]
-        for parameter, gradient in zip(self.parameters, gradients.split(sizes), strict=True):
+        for parameter, gradient in zip(self.parameters, torch.split(gradients, sizes), strict=True):
             parameter.grad = gradient.view_as(parameter).to(self.device)
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimiser.step()
@@ -233,11 +223,12 @@ class _Run:
 class _Part:
     """One worker's part of every batch: draws it and differentiates the loss."""
 
-    def __init__(self, options: TrainOptions, cache: Path, workers: int, weights: Tensor) -> None:
+    def __init__(self, options: TrainOptions, workers: int, weights: Tensor) -> None:
         self.options = options
         self.device = _device(options)
         self.count = options.batch // workers
-        self.sources = torch.from_numpy(data.pictures(options.pictures, options.picture_size, options.seed, cache))
+        pictures = data.pictures(options.pictures, options.picture_size, options.seed, options.folder)
+        self.sources = torch.from_numpy(pictures)
         self.network = Network().to(self.device)
         self.parameters = list(self.network.parameters())
         self.weights = weights
@@ -271,129 +262,3 @@ def _workers(options: TrainOptions, device: torch.device) -> int:
     if options.batch % workers:
         raise ValueError(f"a batch of {options.batch} does not divide into {workers} workers' parts")
     return workers
-
-
-@dataclass(frozen=True)
-class Example:
-    """A batch to learn from."""
-
-    inputs: tuple[Tensor, ...]
-    """The network's seven inputs, in its order."""
-    target: Tensor
-    """The teachers' pictures, f32 (n, 3, h, w), 0..1."""
-
-
-@torch.no_grad()
-def make_example(sources: Tensor, n: int, size: int, random: torch.Generator, device: torch.device) -> Example:
-    """Draw ``n`` crops of ``size``: sources, noise, conditions and times, and what the teachers make of them."""
-    source = _crops(sources, n, size, random)
-    pyramid = _pyramids(n, size, random).to(device)
-    condition = _conditions(n, random).to(device)
-    picture = source.to(device).permute(0, 3, 1, 2).float() / 255
-    target = looks.teach(picture, pyramid, condition[:, : layout.LOOKS], condition[:, layout.MODIFIERS])
-
-    # What sampling will have at that point is its own earlier estimate: somewhat softer than the truth.
-    slack = torch.rand(n, 1, 1, 1, generator=random).to(device) ** 2
-    rough = target + slack * (blur(target, 1.0) - target)
-    estimate = (rough.permute(0, 2, 3, 1) * 255 + 0.5).to(torch.uint8)
-    epsilon = torch.randn(n, size, size, 3, generator=random) * noise.EPSILON_SCALE
-    epsilon = epsilon.round_().clamp_(-127, 127).to(torch.int8)
-    memory = torch.zeros(n, size, size, 3, dtype=torch.uint8)
-    validity = torch.zeros(n, size, size, 1, dtype=torch.uint8)
-    inputs = (source, estimate, epsilon, memory, validity, pyramid, condition)
-    return Example(tuple(x.to(device) for x in inputs), target)
-
-
-def distance(prediction: Tensor, target: Tensor) -> Tensor:
-    """The loss of a folded prediction (n, 12, h / 2, w / 2) against pictures (n, 3, h, w)."""
-    image = _unfolded(prediction)
-    loss = functional.l1_loss(image, target) + 2.0 * functional.mse_loss(image, target)
-    for scale, weight in ((1, 0.5), (2, 0.25)):
-        one, two = (functional.avg_pool2d(x, scale) if scale > 1 else x for x in (image, target))
-        for axis in (2, 3):
-            loss = loss + weight * functional.l1_loss(one.diff(dim=axis), two.diff(dim=axis))
-    return loss + 0.02 * _energy_gap(image, target)
-
-
-def _energy_gap(image: Tensor, target: Tensor) -> Tensor:
-    """How far local contrast is from the target's, relative to it, in five bands: a mean over 8x8 neighbourhoods.
-
-    The bands are second differences along each axis, which see the top octave alone, and three Laplacian octaves.
-    """
-    gap = _relative_gap(image.diff(n=2, dim=3), target.diff(n=2, dim=3))
-    gap = gap + _relative_gap(image.diff(n=2, dim=2), target.diff(n=2, dim=2))
-    for _ in range(3):
-        bands, lows = [], []
-        for x in (image, target):
-            low = functional.avg_pool2d(x, 2)
-            bands.append(x - functional.interpolate(low, scale_factor=2.0, mode="bilinear", align_corners=False))
-            lows.append(low)
-        gap = gap + _relative_gap(bands[0], bands[1])
-        image, target = lows
-    return gap
-
-
-def _relative_gap(band: Tensor, target: Tensor) -> Tensor:
-    """Mean difference of local contrasts over the target's, which counts as 0.015 at least: noise needs no match."""
-    one, two = (torch.sqrt(functional.avg_pool2d(x * x, 8, stride=4) + 1e-6) for x in (band, target))
-    return ((one - two).abs() / (two + 0.015)).mean()
-
-
-def _unfolded(prediction: Tensor) -> Tensor:
-    """(n, 12, h / 2, w / 2) in the network's (row, column, channel) order to (n, 3, h, w)."""
-    n, _, h, w = prediction.shape
-    return functional.pixel_shuffle(prediction.view(n, 4, 3, h, w).transpose(1, 2).reshape(n, 12, h, w), 2)
-
-
-def _crops(sources: Tensor, count: int, size: int, random: torch.Generator) -> Tensor:
-    """Cut random places of random pictures, turned, mirrored, and with channels exchanged: u8 (n, size, size, 3)."""
-    span = sources.shape[1] - size + 1
-    draw = torch.randint(0, 1 << 30, (count, 6), generator=random).tolist()
-    crops = []
-    for which, y, x, turn, mirror, colours in draw:
-        y, x = y % span, x % span
-        crop = torch.rot90(sources[which % len(sources), y : y + size, x : x + size], turn % 4, (0, 1))
-        if mirror % 2:
-            crop = crop.flip(1)
-        if colours % 2:
-            order = [(0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2), (2, 1, 0)][colours // 2 % 6]
-            crop = crop[..., list(order)]
-        crops.append(crop)
-    return torch.stack(crops).contiguous()
-
-
-def _pyramids(count: int, size: int, random: torch.Generator) -> Tensor:
-    """Fresh noise pyramids, enlarged as at run time: f32 (n, 8, size / 4, size / 4)."""
-    planes = []
-    for level in noise.LEVELS:
-        cells = noise.cells(size, level)
-        matrix = torch.tensor(noise.enlarge_matrix(size, level))
-        fields = torch.randn(count, noise.FIELDS, cells, cells, generator=random)
-        planes.append(matrix @ fields @ matrix.T)
-    return torch.cat(planes, 1)
-
-
-def _conditions(count: int, random: torch.Generator) -> Tensor:
-    """Random looks (one in five a mixture of two), modifiers (half of them none) and times: f32 (n, 15)."""
-    condition = torch.zeros(count, layout.CONDITION)
-    rows = torch.arange(count)
-    shares = torch.tensor(_LOOK_SHARES)
-    first, second = (torch.multinomial(shares, count, replacement=True, generator=random) for _ in range(2))
-    part = torch.rand(count, generator=random) * 0.5
-    part = torch.where(torch.rand(count, generator=random) < 0.8, 0.0, part)
-    condition[rows, first] += 1 - part
-    condition[rows, second] += part
-
-    values = torch.rand(count, 4, generator=random) * torch.tensor([2.0, 2.0, 1.0, 1.0]) - torch.tensor([1.0, 1, 0, 0])
-    used = (torch.rand(count, 4, generator=random) < 0.4) & (torch.rand(count, 1, generator=random) < 0.5)
-    condition[:, layout.MODIFIERS] = values * used
-
-    time_ = torch.rand(count, generator=random)
-    pure = torch.rand(count, generator=random) < 0.6
-    steps = torch.randint(1, 5, (count,), generator=random)
-    condition[:, layout.TIME] = torch.where(pure, 1.0, time_.clamp(0.02, 1))
-    condition[:, layout.STEP] = 1.0 / steps
-    return condition
-
-
-__all__ = ["Example", "Progress", "TrainOptions", "Trained", "distance", "make_example", "train"]

@@ -53,7 +53,7 @@ class Processes:
     def __init__(self, make_part: Callable[[Tensor], Part], weights: Tensor, workers: int) -> None:
         """Start the workers. ``make_part`` is called in each, with the flat weights in shared memory, and picklable."""
         context = multiprocessing.get_context("spawn")
-        self._gradients = [torch.zeros_like(weights).share_memory_() for _ in range(workers)]
+        self._gradients = [shared(torch.zeros_like(weights)) for _ in range(workers)]
         self._pipes: list[Connection] = []
         self._processes = []
         for worker, gradient in enumerate(self._gradients):
@@ -70,7 +70,7 @@ class Processes:
             for pipe in self._pipes:
                 pipe.send(step)
             losses = [pipe.recv() for pipe in self._pipes]
-        except (EOFError, BrokenPipeError) as error:
+        except (EOFError, ConnectionError) as error:
             raise RuntimeError("a training worker died; its own message is above") from error
         return _mean(list(zip(losses, self._gradients, strict=True)))
 
@@ -82,6 +82,12 @@ class Processes:
             process.join(20)
             if process.is_alive():
                 process.terminate()
+
+
+def shared(tensor: Tensor) -> Tensor:
+    """Move a tensor's storage to memory that other processes see, in place."""
+    tensor.share_memory_()  # type: ignore[no-untyped-call]
+    return tensor
 
 
 def _work(
@@ -96,7 +102,7 @@ def _work(
             loss, mine = part(step, worker)
             gradient.copy_(mine)
             pipe.send(loss)
-    except (EOFError, BrokenPipeError, KeyboardInterrupt):
+    except (EOFError, ConnectionError, KeyboardInterrupt):
         return
 
 

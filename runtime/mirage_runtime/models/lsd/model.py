@@ -34,8 +34,6 @@ class LsdMini:
     """Frames' height and width must be multiples of this."""
     smallest = 32
     """Frames' height and width must be this at least."""
-    smallest = 32
-    """The least height and width."""
 
     def __init__(
         self,
@@ -112,9 +110,8 @@ class LsdMini:
 
     def _check_size(self, height: int, width: int) -> None:
         if min(height, width) < self.smallest or height % self.multiple or width % self.multiple:
-            raise ValueError(
-                f"height and width must be multiples of {self.multiple}, at least {self.smallest}: not {height} and {width}"
-            )
+            allowed = f"multiples of {self.multiple}, at least {self.smallest}"
+            raise ValueError(f"height and width must be {allowed}: not {height} and {width}")
 
 
 def condition(looks: Mapping[str, float], modifiers: Mapping[str, float]) -> npt.NDArray[np.float32]:
