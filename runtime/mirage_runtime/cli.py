@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import sys
+import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -119,19 +120,24 @@ def _run_daemon(config: Config, log_level: str, *, open_browser: bool = False) -
     _configure_logging(log_level)
 
     def listening(port: int) -> None:
-        address = f"http://{'localhost' if config.host == DEFAULT_HOST else config.host}:{port}/"
-        errors.print(f"Mirage is at [bold]{address}[/bold] (stop it with Ctrl-C)", highlight=False, soft_wrap=True)
-        if open_browser and not _open_browser(address):
-            errors.print("No browser could be opened here: open that address in one.")
+        name = "localhost" if config.host == DEFAULT_HOST else config.host
+        address = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
+        errors.print(
+            f"Mirage is at [bold]{_plain(address)}[/bold] (stop it with Ctrl-C)", highlight=False, soft_wrap=True
+        )
+        if open_browser:  # in a thread of its own: some browsers return only when they are closed
+            threading.Thread(target=_open_browser, args=(address,), daemon=True).start()
 
     asyncio.run(serve_until_stopped(config, listening))
 
 
-def _open_browser(address: str) -> bool:
+def _open_browser(address: str) -> None:
     try:
-        return webbrowser.open(address)
+        opened = webbrowser.open(address)
     except webbrowser.Error:
-        return False
+        opened = False
+    if not opened:
+        errors.print("No browser could be opened here: open that address in one.")
 
 
 def _configure_logging(level: str) -> None:

@@ -43,9 +43,17 @@ class Daemon:
         """Return the stream of that name, made where it is new; raises `Refused` when there are too many."""
         if name not in self._streams:
             if len(self._streams) >= self.config.max_streams:
-                raise Refused("limit", f"there are {self.config.max_streams} streams already: use one of those")
+                self._forget_a_stream()
             self._streams[name] = Stream(name, metrics=self.metrics, on_frame=self._dispatcher.wake)
         return self._streams[name]
+
+    def _forget_a_stream(self) -> None:
+        """Make room by forgetting the oldest stream that nobody is connected to."""
+        for name, stream in self._streams.items():
+            if name != DEFAULT_STREAM and stream.deserted:
+                del self._streams[name]
+                return
+        raise Refused("limit", f"there are {self.config.max_streams} streams already: use one of those")
 
     def health(self) -> tuple[str | None, dict[str, object]]:
         """Return why no frame can be transformed (None when one can), and what runs here."""

@@ -75,6 +75,11 @@ class Stream:
         self._metrics = metrics
         self._on_frame = on_frame
 
+    @property
+    def deserted(self) -> bool:
+        """Whether nobody is connected."""
+        return not self._subscribers
+
     def join(self, subscriber: Subscriber, *, take_over: bool = False) -> bool:
         """Attach a connection; False when it wants to be the source and there is one already."""
         if subscriber.role == "source":

@@ -99,15 +99,21 @@ def test_the_newest_frame_wins_and_every_other_is_named(echo_daemon, peer, noise
     assert not source.protocol.in_flight
 
 
-def test_streams_are_limited(daemon_factory, peer):
+def test_streams_are_limited_and_deserted_ones_make_room(daemon_factory, peer, wait_for):
     daemon = daemon_factory("--model", "echo")
-    for number in range(63):
-        peer(daemon, "viewer", path=f"stream-{number}")
+    leaver = peer(daemon, "controller", path="deserted")
+    leaver.set(strength=0.5)
+    leaver.socket.close()
+    wait_for(lambda: "(controller) is gone" in daemon.output(), "the stream is deserted")
+    first, *_ = [peer(daemon, "viewer", path=f"stream-{number}") for number in range(63)]
     one_too_many = peer(daemon, "viewer", path="one-too-many", ready=False)
     error = one_too_many.next(protocol.Error)
     assert error.code == "limit"
     assert "64" in error.message
     peer(daemon, "viewer", path="main")
+    first.socket.close()
+    wait_for(lambda: "(viewer) is gone" in daemon.output(), "one has left")
+    peer(daemon, "viewer", path="one-too-many")
 
 
 def test_no_frame_within_the_window_is_dropped(echo_daemon, peer, noise):

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -12,8 +14,8 @@ import mirage_protocol as protocol
 
 def leftovers():
     """What a daemon might leave behind: shared-memory files of ours."""
-    folder = "/dev/shm"
-    return {name for name in os.listdir(folder) if "mirage" in name} if os.path.isdir(folder) else set()
+    folder = Path("/dev/shm")
+    return {file.name for file in folder.iterdir() if "mirage" in file.name} if folder.is_dir() else set()
 
 
 def test_killing_the_worker_costs_a_held_frame_and_nothing_else(daemon_factory, peer, noise, wait_for):
@@ -49,7 +51,6 @@ def test_a_worker_killed_in_mid_frame_gives_that_frame_back_as_failed(daemon_fac
     os.kill(daemon.worker_pid, signal.SIGKILL)
     dropped = source.next(protocol.Dropped)
     assert (dropped.ids, dropped.reason) == ((frame_id,), "failed")
-    assert source.next(protocol.Status).state == "recovering" or True
     frame = noise(8, 8, seed=2)
     assert np.array_equal(source.transform(frame), frame)
 
@@ -107,7 +108,7 @@ def test_a_peer_that_reads_nothing_disturbs_nobody(daemon_factory, peer, noise):
     daemon = daemon_factory("--model", "echo")
     source = peer(daemon)
     deaf = peer(daemon, "viewer")
-    deaf.socket.socket.setsockopt(__import__("socket").SOL_SOCKET, __import__("socket").SO_RCVBUF, 4096)
+    deaf.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     before = psutil.Process(daemon.process.pid).memory_info().rss
     for seed in range(60):
         frame = noise(432, 768, 4, seed)

@@ -1,5 +1,7 @@
 """The embedded model behind the daemon: what it does to live frames."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ def test_frames_change_with_the_prompt(source, scene):
         pictures[prompt] = source.transform(scene)
         assert difference(pictures[prompt], scene) > 5, prompt
     names = list(pictures)
-    for first, second in zip(names, names[1:], strict=False):
+    for first, second in itertools.pairwise(names):
         assert difference(pictures[first], pictures[second]) > 5
 
 
