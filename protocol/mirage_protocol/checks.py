@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mirage_protocol.errors import ProtocolError
+from mirage_protocol.errors import ProtocolError, shown
 from mirage_protocol.limits import MAX_ENTRIES, MAX_SAFE_INTEGER, MAX_TEXT
 
 Check = Callable[[Any, str], Any]
@@ -98,7 +98,7 @@ class Choice:
             raise _wrong_type("a string", value, field)
         if value not in self.choices:
             expected = ", ".join(self.choices)
-            raise ProtocolError("out-of-range", f"{field} must be one of {expected}; not '{value[:40]}'", field)
+            raise ProtocolError("out-of-range", f"{field} must be one of {expected}; not {shown(value)}", field)
         return value
 
 

@@ -36,3 +36,8 @@ class ProtocolError(Exception):
         self.code: ErrorCode = code
         self.message = message
         self.field = field
+
+
+def shown(text: str) -> str:
+    """Return text that came from outside as it may stand in a line for a person: quoted, escaped, not too long."""
+    return ascii(text[:40]) if not text.isprintable() else repr(text[:40])

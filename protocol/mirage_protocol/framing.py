@@ -9,7 +9,7 @@ from typing import Any
 
 import msgpack
 
-from mirage_protocol.errors import ProtocolError
+from mirage_protocol.errors import ProtocolError, shown
 from mirage_protocol.limits import ALIGNMENT, MAX_DEPTH, MAX_ENTRIES, MAX_HEADER_SIZE, MAX_TEXT
 
 _LENGTH = struct.Struct("<I")
@@ -91,7 +91,7 @@ def _unique_pairs(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
         if not isinstance(key, str):
             raise ProtocolError("malformed", "map keys must be strings")
         if key in result:
-            raise ProtocolError("malformed", f"the key '{key[:40]}' stands twice in one map")
+            raise ProtocolError("malformed", f"the key {shown(key)} stands twice in one map")
         result[key] = value
     return result
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from mirage_protocol.checks import FLAG, TEXT, UNSIGNED, Choice, Integer, ListOf, MapOf, Number, Text, anything
-from mirage_protocol.errors import ErrorCode, ProtocolError
+from mirage_protocol.errors import ErrorCode, ProtocolError, shown
 from mirage_protocol.framing import pack, unpack
 from mirage_protocol.limits import DEFAULT_WINDOW, MAX_SAFE_INTEGER, MAX_WINDOW, PROTOCOL_VERSION
 from mirage_protocol.planes import Plane, lay_out, read_planes
@@ -237,7 +237,7 @@ def _decode(message: bytes | memoryview, kinds: Mapping[str, type[_Kind]]) -> _K
         raise ProtocolError("missing-field", "type is missing", "type")
     name = Text(200)(header["type"], "type")
     if name not in kinds:
-        problem = f"there is no message '{name[:40]}' in this direction; there are {', '.join(kinds)}"
+        problem = f"there is no message {shown(name)} in this direction; there are {', '.join(kinds)}"
         raise ProtocolError("unknown-message", problem, "type")
     return _build(kinds[name], header, payload)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from mirage_protocol.checks import Check, Integer, Number, Text
-from mirage_protocol.errors import ProtocolError
+from mirage_protocol.errors import ProtocolError, shown
 
 ParameterValue = str | int | float
 
@@ -114,7 +114,8 @@ def check_parameters(values: Any, field: str = "parameters") -> dict[str, Parame
     checked: dict[str, ParameterValue] = {}
     for name, value in values.items():
         if name not in PARAMETERS:
-            raise ProtocolError("unknown-parameter", _unknown(name), f"{field}.{name}"[:200])
+            path = f"{field}.{name}"[:200] if name.isprintable() else field
+            raise ProtocolError("unknown-parameter", _unknown(name), path)
         checked[name] = PARAMETERS[name].check(value, f"{field}.{name}")
     return checked
 
@@ -122,4 +123,4 @@ def check_parameters(values: Any, field: str = "parameters") -> dict[str, Parame
 def _unknown(name: str) -> str:
     nearest = difflib.get_close_matches(name, PARAMETERS, n=1, cutoff=0.5)
     hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(PARAMETERS)}"
-    return f"there is no parameter '{name[:40]}': {hint}"
+    return f"there is no parameter {shown(name)}: {hint}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mirage_protocol.checks import UNSIGNED, Integer, Text
-from mirage_protocol.errors import ProtocolError
+from mirage_protocol.errors import ProtocolError, shown
 from mirage_protocol.framing import aligned
 from mirage_protocol.limits import ALIGNMENT, MAX_DIMENSION
 
@@ -111,7 +111,7 @@ def _read_plane(name: str, description: Any, payload: memoryview, field: str) ->
 def _read_format(name: str, value: Any, field: str) -> str:
     format_: str = Text(40)(value, field)
     if format_ not in PLANE_FORMATS[name]:
-        problem = f"{field} must be one of {', '.join(PLANE_FORMATS[name])}; not '{format_}'"
+        problem = f"{field} must be one of {', '.join(PLANE_FORMATS[name])}; not {shown(format_)}"
         raise ProtocolError("unsupported", problem, field)
     return format_
 

@@ -67,6 +67,8 @@ class ServerProtocol:
         max_height: int = DEFAULT_MAX_HEIGHT,
         color_formats: tuple[str, ...] = ("rgba8", "rgb8"),
     ) -> None:
+        if token == "":
+            raise ValueError("an empty token would let everybody in")
         self._token = token
         self._max_width = max_width
         self._max_height = max_height

@@ -230,7 +230,9 @@ def _server(module: str, *arguments: str) -> Iterator[int]:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with log.open("wb") as out:
-            process = subprocess.Popen([sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stderr=out)
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", module, *arguments], stdin=subprocess.DEVNULL, stderr=out
+            )
         try:
             yield _port(process, log)
         finally:

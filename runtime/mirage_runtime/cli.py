@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import signal
 import sys
 import threading
 import webbrowser
@@ -75,6 +76,7 @@ def serve(
     token: Token = None,
     insecure: Annotated[bool, typer.Option(help="Let anybody on the network in, with no token.")] = False,
     allow_origin: Annotated[list[str] | None, typer.Option(help="A web page's origin that may connect.")] = None,
+    allow_host: Annotated[list[str] | None, typer.Option(help="A name of this machine that clients may use.")] = None,
     max_size: Annotated[str, typer.Option(metavar="WxH", help="The largest frame that is taken.")] = "4096x4096",
     model_pixels: Annotated[
         int, typer.Option(min=4096, help="Pixels that the model works on; larger frames are fitted to it.")
@@ -91,6 +93,7 @@ def serve(
         token=token,
         insecure=insecure,
         allow_origins=tuple(allow_origin or ()),
+        allow_hosts=tuple(allow_host or ()),
         max_width=width,
         max_height=height,
         hang_timeout=hang_timeout,
@@ -196,6 +199,7 @@ def run(
     understood = models.card(model).understand(str(values["prompt"]))
     if understood and understood["unknown_words"]:
         errors.print(f"words with no effect: {_plain(', '.join(understood['unknown_words']))}", highlight=False)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing half-written stays then either
     transform = models.load(ModelConfig(model, engine, pixels=None, threads=threads, prepare=None))
     with _progress_bar() as progress:
         report = media.transform_file(source, target, transform, settings, size=fitted, progress=progress)

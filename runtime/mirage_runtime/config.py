@@ -64,6 +64,7 @@ class Config:
     token: str | None = None
     insecure: bool = False
     allow_origins: tuple[str, ...] = ()
+    allow_hosts: tuple[str, ...] = ()
     max_width: int = DEFAULT_MAX_WIDTH
     max_height: int = DEFAULT_MAX_HEIGHT
     max_streams: int = 64
@@ -72,6 +73,8 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
 
     def __post_init__(self) -> None:
+        if self.token is not None and not self.token.strip():
+            raise MirageRuntimeError("the token is empty: give a secret, or none at all")
         if not is_loopback(self.host) and self.token is None and not self.insecure:
             raise MirageRuntimeError(
                 f"binding to {self.host} lets other machines in: give --token SECRET, "

@@ -8,6 +8,9 @@ from typing import Any
 from mirage_protocol import ParameterValue, defaults
 from mirage_runtime.models import Settings
 
+_MOST_PROMPTS = 4
+_FAINTEST = 1 / 256
+
 Prompts = tuple[tuple[str, float], ...]
 
 
@@ -50,11 +53,19 @@ class Controls:
 
 
 def _blend(before: Prompts, after: Prompts, phase: float) -> Prompts:
+    """Return the prompts part of the way from one blend to another.
+
+    Transitions that are interrupted again and again would pile up prompts that nobody can see any more: the faint ones
+    go, and a few are enough.
+    """
     weights: dict[str, float] = {}
     for prompts, share in ((before, 1.0 - phase), (after, phase)):
         for text, weight in prompts:
             weights[text] = weights.get(text, 0.0) + weight * share
-    return tuple((text, weight) for text, weight in weights.items() if weight > 0.0)
+    kept = sorted(weights.items(), key=lambda entry: -entry[1])[:_MOST_PROMPTS]
+    kept = [(text, weight) for text, weight in kept if weight >= _FAINTEST]
+    total = sum(weight for _, weight in kept)
+    return tuple((text, weight / total) for text, weight in kept)
 
 
 def describe(settings: Settings, values: Mapping[str, ParameterValue]) -> dict[str, Any]:

@@ -48,12 +48,13 @@ class Daemon:
         return self._streams[name]
 
     def _forget_a_stream(self) -> None:
-        """Make room by forgetting the oldest stream that nobody is connected to."""
-        for name, stream in self._streams.items():
-            if name != DEFAULT_STREAM and stream.deserted:
-                del self._streams[name]
-                return
-        raise Refused("limit", f"there are {self.config.max_streams} streams already: use one of those")
+        """Make room by forgetting the stream that has been deserted longest."""
+        deserted = [stream for name, stream in self._streams.items() if name != DEFAULT_STREAM and stream.deserted]
+        if not deserted:
+            raise Refused("limit", f"there are {self.config.max_streams} streams already: use one of those")
+        forgotten = min(deserted, key=lambda stream: stream.last_left)
+        del self._streams[forgotten.name]
+        self.metrics.forget(forgotten.name)
 
     def health(self) -> tuple[str | None, dict[str, object]]:
         """Return why no frame can be transformed (None when one can), and what runs here."""

@@ -14,6 +14,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 
 from mirage_protocol import DEFAULT_MAX_HEIGHT, DEFAULT_MAX_WIDTH
 from mirage_runtime.errors import MirageRuntimeError
@@ -148,13 +149,23 @@ def _write_picture(path: Path, picture: Image) -> None:
 def _transform_video(
     source: Path, target: Path, each: Callable[[Image], Image], progress: Callable[[int | None], None]
 ) -> None:
-    try:
-        with av.open(str(source)) as video, av.open(str(target), "w") as output:
-            if not video.streams.video:
-                raise MirageRuntimeError(f"{source} has no pictures in it")
+    with _clear(f"{source} cannot be read as a video"):
+        video = av.open(str(source))
+    with video:
+        if not video.streams.video:
+            raise MirageRuntimeError(f"{source} has no pictures in it")
+        # Writing also happens when the output is closed, so its errors are caught around all of it.
+        with _clear(f"{target.parent} cannot take the video"), av.open(str(target), "w") as output:
             _Transcoding(video, output, each, progress).run()
+
+
+@contextlib.contextmanager
+def _clear(problem: str) -> Iterator[None]:
+    """Turn the library's errors into one line that begins with ``problem``."""
+    try:
+        yield
     except av.error.FFmpegError as error:
-        raise MirageRuntimeError(f"{source} cannot be read as a video: {error.strerror}") from None
+        raise MirageRuntimeError(f"{problem}: {error.strerror}") from None
 
 
 class _Transcoding:
@@ -170,37 +181,44 @@ class _Transcoding:
         self._sound = video.streams.audio[0] if video.streams.audio else None
         self._encoder: Any = None
         self._copied_sound: Any = None
+        self._packets = 0
         self._end = 0.0
 
     def run(self) -> None:
         """Transform the whole file; raises `MirageRuntimeError` when it ends before it should."""
         total = self._pictures.frames or self._estimated_frames()
-        done = 0
-        streams = [self._pictures, *([self._sound] if self._sound is not None else [])]
         held: list[Any] = []
-        for packet in self._video.demux(*streams):
-            self._note_end(packet)
+        for packet in self._read():
             if packet.stream is self._sound:
                 held.append(packet)
             else:
                 for frame in self._decode(packet):
                     self._write(frame)
-                    done += 1
                     self._progress(total)
             if self._encoder is not None:
                 self._copy(held)
         if self._encoder is None:
             raise MirageRuntimeError(f"{self._video.name} has no picture that can be read")
         self._output.mux(self._encoder.encode(None))
-        self._check_end(done)
+        self._check_end()
+
+    def _read(self) -> Iterator[Any]:
+        streams = [self._pictures, *([self._sound] if self._sound is not None else [])]
+        with _clear(f"{self._video.name} is damaged or cut short"):
+            packets = iter(self._video.demux(*streams))
+        while True:
+            with _clear(f"{self._video.name} is damaged or cut short after {self._end:.1f} s"):
+                packet = next(packets, None)
+            if packet is None:
+                return
+            if packet.pts is not None:
+                self._end = max(self._end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            self._packets += packet.stream is self._pictures and packet.size > 0
+            yield packet
 
     def _decode(self, packet: Any) -> list[Any]:
-        try:
+        with _clear(f"{self._video.name} is damaged or cut short after {self._end:.1f} s"):
             return list(packet.decode())
-        except av.error.FFmpegError as error:
-            raise MirageRuntimeError(
-                f"{self._video.name} is damaged or cut short after {self._end:.1f} s ({error.strerror})"
-            ) from None
 
     def _write(self, frame: Any) -> None:
         picture = frame.to_ndarray(format="rgb24")
@@ -208,7 +226,9 @@ class _Transcoding:
         result = self._each(np.rot90(picture, turns) if turns else picture)
         if self._encoder is None:
             self._open(result.shape[1], result.shape[0])
-        encoded = av.VideoFrame.from_ndarray(result, format="rgb24")
+        encoded = av.VideoFrame.from_ndarray(result, format="rgb24").reformat(
+            format=self._encoder.pix_fmt, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        )
         encoded.pts, encoded.time_base = frame.pts, frame.time_base
         self._output.mux(self._encoder.encode(encoded))
 
@@ -220,13 +240,16 @@ class _Transcoding:
         encoder.width, encoder.height = width, height
         # Chroma at half size needs even sides.
         encoder.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
-        encoder.codec_context.time_base = self._pictures.time_base
+        codec = encoder.codec_context
+        codec.time_base = self._pictures.time_base
+        # BT.709, and said so: untagged video is guessed to be that or BT.601, by its size.
+        codec.colorspace, codec.color_primaries, codec.color_trc, codec.color_range = 1, 1, 1, ColorRange.MPEG
         if self._sound is not None:
             try:
                 self._copied_sound = self._output.add_stream_from_template(self._sound)
             except (ValueError, av.error.FFmpegError):
-                codec = self._sound.codec_context.name
-                problem = f"{suffix} cannot hold this video's sound ({codec}): choose an output that ends in .mkv"
+                name = self._sound.codec_context.name
+                problem = f"{suffix} cannot hold this video's sound ({name}): choose an output that ends in .mkv"
                 raise MirageRuntimeError(problem) from None
         self._encoder = encoder
 
@@ -237,19 +260,18 @@ class _Transcoding:
                 self._output.mux(packet)
         held.clear()
 
-    def _note_end(self, packet: Any) -> None:
-        if packet.pts is not None:
-            self._end = max(self._end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    def _check_end(self) -> None:
+        """Compare what was there with what the file says of itself.
 
-    def _check_end(self, done: int) -> None:
-        """Compare what was there with what the file says of itself."""
+        Packets are counted, not pictures: a trimmed video holds some that it does not show.
+        """
         said = self._pictures.frames
         seconds = (self._video.duration or 0) / 1e6
         start = (self._video.start_time or 0) / 1e6
-        if said > done or seconds - (self._end - start) > 1.0:
+        if said > self._packets or seconds - (self._end - start) > 1.0:
             whole = f"{said} frames" if said else f"{seconds:.1f} s"
             raise MirageRuntimeError(
-                f"{self._video.name} is cut short: it says it has {whole}, and ends after {done} frames"
+                f"{self._video.name} is cut short: it says it has {whole}, and ends after {self._end - start:.1f} s"
             )
 
     def _estimated_frames(self) -> int | None:

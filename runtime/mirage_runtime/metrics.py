@@ -10,12 +10,21 @@ _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0
 
 
 class Metrics:
-    """Frames by stream and outcome, seconds by stage, connections by role, restarts of the worker."""
+    """Frames by stream and outcome, seconds by stage, connections by role, restarts of the worker.
+
+    A frame's outcome is transformed, dropped (a newer one took its place) or failed; unread counts those transformed
+    whose result was replaced before it could be sent.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         registry = self._registry
-        self.frames = Counter("mirage_frames", "Frames received, by outcome.", ["stream", "outcome"], registry=registry)
+        self.frames = Counter(
+            "mirage_frames",
+            "Frames, by what became of them.",
+            ["stream", "outcome"],
+            registry=registry,
+        )
         self.stages = Histogram(
             "mirage_stage_seconds", "Time a stage took.", ["stream", "stage"], buckets=_SECONDS, registry=registry
         )
@@ -29,6 +38,11 @@ class Metrics:
         self.frames.labels(stream, "transformed").inc()
         for stage, milliseconds in timings.items():
             self.stages.labels(stream, stage).observe(milliseconds / 1000.0)
+
+    def forget(self, stream: str) -> None:
+        """Remove what was counted of a stream."""
+        for metric in (self.frames, self.stages):
+            metric.remove_by_labels({"stream": stream})
 
     def exposition(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from mirage_protocol import (
     Dropped,
@@ -69,6 +70,7 @@ class Stream:
         self.controls = Controls()
         self.waiting: Waiting | None = None
         self.source: Subscriber | None = None
+        self.last_left = time.monotonic()
         self._subscribers: list[Subscriber] = []
         self._dropped = 0
         self._dropped_ids: deque[int] = deque(maxlen=_DROPPED_IDS_KEPT)
@@ -99,7 +101,10 @@ class Stream:
         """Detach a connection; a source that leaves frees its place at once."""
         if subscriber in self._subscribers:
             self._subscribers.remove(subscriber)
+            self.last_left = time.monotonic()
         if self.source is subscriber:
+            if self.waiting is not None:
+                self._metrics.frames.labels(self.name, "dropped").inc()
             self.source = None
             self.waiting = None
 
@@ -108,7 +113,7 @@ class Stream:
         if source is not self.source:
             return
         if self.waiting is not None:
-            self.drop(self.waiting.frame.id, self.waiting.source, "newer")
+            self.drop(self.waiting.frame.id, self.waiting.source, "newer", "dropped")
         self.waiting = Waiting(frame, source)
         self._on_frame()
 
@@ -117,9 +122,11 @@ class Stream:
         waiting, self.waiting = self.waiting, None
         return waiting
 
-    def drop(self, frame_id: int, source: Subscriber, reason: DropReason) -> None:
+    def drop(
+        self, frame_id: int, source: Subscriber, reason: DropReason, outcome: Literal["dropped", "failed", "unread"]
+    ) -> None:
         """Count a frame that will have no result, and tell its source."""
-        self._metrics.frames.labels(self.name, "dropped" if reason == "newer" else "failed").inc()
+        self._metrics.frames.labels(self.name, outcome).inc()
         if source is self.source:
             self._dropped += 1
             self._dropped_ids.append(frame_id)
@@ -161,7 +168,7 @@ class Stream:
                 continue
             replaced = subscriber.post_result(frame.id, data)
             if replaced is not None and subscriber is self.source:
-                self.drop(replaced, subscriber, "newer")
+                self.drop(replaced, subscriber, "newer", "unread")
 
     def status(self, worker: WorkerHandle) -> Status:
         """Return what the stream is doing."""
@@ -222,19 +229,31 @@ class Dispatcher:
         record = describe(settings, stream.controls.values)
         queued = (microseconds() - waiting.received) / 1000.0
         work = Work(stream.name, waiting.frame.id, waiting.frame.planes["color"], settings)
-        task = asyncio.ensure_future(self._worker.transform(work))
-        if finished is not None:
-            await asyncio.sleep(0)  # lets the task hand its frame to the worker first
-            finished()
         try:
-            transformed = await task
+            begun = self._worker.begin(work)
+            if finished is not None:
+                finished()
+                finished = None
+            transformed = await self._worker.finish(begun)
         except (WorkerLost, FrameFailed) as problem:
+            if finished is not None:
+                finished()
+            reason = f"frame {waiting.frame.id} could not be transformed: {problem}"
             if isinstance(problem, FrameFailed):
-                stream.post(Status("streaming", f"frame {waiting.frame.id} could not be transformed: {problem}"))
-            stream.drop(waiting.frame.id, waiting.source, "failed")
+                stream.post(dataclasses.replace(stream.status(self._worker), message=reason))
+            stream.drop(waiting.frame.id, waiting.source, "failed", "failed")
             return None
         transformed.timings["queue"] = queued
-        return lambda: stream.publish(waiting, record, transformed)
+        return lambda: self._publish(stream, waiting, record, transformed)
+
+    @staticmethod
+    def _publish(stream: Stream, waiting: Waiting, record: dict[str, Any], transformed: Transformed) -> None:
+        """Publish a result. One that cannot be is dropped: no single frame may end the daemon."""
+        try:
+            stream.publish(waiting, record, transformed)
+        except Exception:
+            _log.exception("stream %s: the result of frame %d cannot be sent", stream.name, waiting.frame.id)
+            stream.drop(waiting.frame.id, waiting.source, "failed", "failed")
 
     def _next(self) -> tuple[Stream, Waiting] | None:
         if not self._worker.ready:

@@ -68,6 +68,7 @@ def frame_message(**changes):
         (b"\x05\x00\x00\x00\xc1\xc1\xc1\xc1\xc1", "malformed", None, "MessagePack"),
         ("a text message", "malformed", None, "binary"),
         (frame_message(type="fraem"), "unknown-message", "type", "fraem"),
+        (frame_message(type="x\nERROR all is lost \x1b[31m"), "unknown-message", "type", "x\\nERROR"),
         (frame_message(color={"size": 23}), "plane-size", "planes.color.size", "24"),
         (frame_message(color={"width": 5}), "plane-size", "planes.color.size", "30"),
         (frame_message(color={"offset": 16}), "plane-size", "planes.color", "payload"),
@@ -103,6 +104,7 @@ def test_a_frame_over_the_limit_is_named_with_the_limit(daemon_factory, peer, no
     ("parameters", "code", "words"),
     [
         ({"strenght": 1.0}, "unknown-parameter", "'strength'"),
+        ({"x\ny": 1.0}, "unknown-parameter", "'x\\ny'"),
         ({"strength": 1.5}, "out-of-range", "0 to 1"),
         ({"strength": "much"}, "wrong-type", "a number"),
         ({"steps": 5}, "out-of-range", "1 to 4"),
@@ -152,7 +154,7 @@ def test_an_upgrade_with_another_subprotocol_is_refused(echo_daemon, source):
 
 
 def test_a_stream_with_a_bad_name_is_refused(echo_daemon, source):
-    for path in ("Main", "a/b", "x" * 65, "health", "metrics", "mirage", "%20"):
+    for path in ("Main", "a/b", "/main", "main/", "/[", "x" * 65, "health", "metrics", "mirage", "%20"):
         status, body = refused(f"ws://127.0.0.1:{echo_daemon.port}/{path}")
         assert status == 404
         assert "a-z" in body
@@ -167,6 +169,7 @@ def test_a_hostile_page_and_a_rebound_name_are_refused(echo_daemon, source):
             assert status_of(echo_daemon.port, path, hosts) == 403
             assert status_of(echo_daemon.port, path, hosts, UPGRADE) == 403
     assert status_of(echo_daemon.port, "/", ["localhost:1"], UPGRADE) == 101
+    assert "rebound" not in echo_daemon.output()
     with connect(url, subprotocols=SUBPROTOCOLS, origin=f"http://127.0.0.1:{echo_daemon.port}"):
         pass
 
@@ -199,6 +202,7 @@ def test_a_token_is_asked_for_everywhere(daemon_factory, peer, noise):
         (["serve", "--engine", "tensorflow"], "openvino"),
         (["serve", "--host", "0.0.0.0"], "--token"),
         (["serve", "--host", "192.0.2.1", "--insecure", "--model", "echo"], "192.0.2.1"),
+        (["serve", "--host", "0.0.0.0", "--token", ""], "the token is empty"),
         (["serve", "--max-size", "big"], "WIDTHxHEIGHT"),
         (["serve", "--log-level", "loud"], "debug, info"),
         (["demo", "--model", "nothing"], "lsd-mini"),
@@ -233,3 +237,19 @@ def test_only_a_source_that_was_let_in_may_send_much(echo_daemon, source, peer):
         with pytest.raises(ConnectionClosed) as closed:
             stranger.recv(timeout=60)
     assert closed.value.rcvd.code == 1009
+
+
+def test_an_open_daemon_on_the_network_answers_to_no_name_that_it_was_not_told(daemon_factory):
+    daemon = daemon_factory("--model", "echo", "--host", "0.0.0.0", "--insecure", "--allow-host", "show.example")
+    for host, status in (("127.0.0.1", 200), ("192.0.2.7:80", 200), ("show.example", 200), ("rebound.example", 403)):
+        assert status_of(daemon.port, "/health", [host]) == status
+
+
+def test_what_a_client_says_of_itself_cannot_forge_the_log(daemon_factory, noise):
+    daemon = daemon_factory("--model", "echo")
+    with connect(f"ws://127.0.0.1:{daemon.port}", subprotocols=SUBPROTOCOLS) as socket:
+        socket.recv(timeout=60)
+        socket.send(protocol.encode(protocol.ClientHello("viewer", client="x\nCRITICAL all is lost \x1b[31m")))
+        socket.recv(timeout=60)
+    assert "\nCRITICAL" not in daemon.output()
+    assert "\x1b" not in daemon.output()

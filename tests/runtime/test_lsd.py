@@ -1,6 +1,7 @@
 """The embedded model behind the daemon: what it does to live frames."""
 
 import itertools
+import time
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ def scene():
 
 @pytest.fixture
 def source(lsd_daemon, peer, request):
-    return peer(lsd_daemon, path=f"test-{abs(hash(request.node.name)) % 8}")
+    return peer(lsd_daemon, path=request.node.name.replace("test_", "")[:64])
 
 
 def difference(a, b):
@@ -84,6 +85,7 @@ def test_a_transition_passes_through_both_looks(source, scene):
     source.set(prompt="ink", transition=0.0)
     before = source.transform(scene)
     source.set(prompt="lava", transition=60.0)
+    time.sleep(1.0)  # a sixtieth of the way
     source.send(scene)
     result = source.next(protocol.Result)
     weights = {entry["text"]: entry["weight"] for entry in result.parameters["prompts"]}

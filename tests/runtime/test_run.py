@@ -67,6 +67,51 @@ def test_every_frame_in_order_with_its_time_and_the_sound(tmp_path, suffix):
     assert len(after[4]) > 10
 
 
+def test_colours_stay_what_they_are_and_the_video_says_so(tmp_path):
+    path = tmp_path / "red.mp4"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=25, options={"crf": "1"})
+        video.width, video.height, video.pix_fmt = 1280, 720, "yuv420p"
+        video.codec_context.colorspace = 1
+        picture = np.full((720, 1280, 3), (200, 30, 60), np.uint8)
+        for _ in range(5):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            out.mux(video.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
+        out.mux(video.encode(None))
+    assert run(path, tmp_path / "out.mp4")[0] == 0
+    with av.open(str(tmp_path / "out.mp4")) as video:
+        frame = next(video.decode(video=0))
+        assert (int(frame.colorspace), frame.color_primaries, frame.color_trc) == (1, 1, 1)
+        y, u, v = (np.asarray(plane)[: 640 * 360].astype(float).mean() for plane in frame.planes)
+    # BT.709, limited range, of (200, 30, 60).
+    assert (y, u, v) == pytest.approx((75, 124, 201), abs=4)
+
+
+def test_a_trimmed_video_is_not_cut_short(tmp_path):
+    """A trim that copies keeps pictures before its start, which an edit list hides."""
+    source = make_video(tmp_path / "in.mp4", frames=50, sound=False)
+    with av.open(str(source)) as video, av.open(str(tmp_path / "trim.mp4"), "w") as out:
+        stream = out.add_stream_from_template(video.streams.video[0])
+        for packet in video.demux(video.streams.video[0]):
+            if packet.dts is not None:
+                packet.pts -= 10 * packet.duration
+                packet.dts -= 10 * packet.duration
+                packet.stream = stream
+                out.mux(packet)
+    assert run(tmp_path / "trim.mp4", tmp_path / "out.mp4")[0] == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM")
+def test_a_run_that_is_told_to_stop_leaves_nothing(tmp_path, wait_for):
+    source = make_video(tmp_path / "in.mkv", frames=2000, size=(320, 240), sound=False)
+    command = [sys.executable, "-m", "mirage_runtime", "run", str(source), str(tmp_path / "out.mkv"), "--model", "echo"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    wait_for(lambda: list(tmp_path.glob(".out.partial*")), "it has begun to write")
+    process.terminate()
+    assert process.wait(60) != 0
+    assert list(tmp_path.iterdir()) == [source]
+
+
 def test_odd_sizes_and_a_size_of_ones_own(tmp_path):
     source = make_video(tmp_path / "odd.mkv", size=(65, 49), sound=False)
     assert run(source, tmp_path / "same.mp4")[0] == 0

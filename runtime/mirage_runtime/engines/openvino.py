@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from mirage_runtime.engines import Array, EngineError, Size, usable_cores
 
-_KEPT_SIZES = 3
+_KEPT_SIZES = 8
+_KEPT_FILES = 32
 _TYPES = {"u8": np.uint8, "i8": np.int8, "f32": np.float32}
 
 
@@ -91,6 +92,7 @@ class OpenVinoEngine:
         return compiled
 
     def _compile(self, size: Size) -> _Compiled:
+        self._prune_cache()
         height, width = size
         shapes = {name: _fixed(shape, height, width) for name, (_, shape) in self._inputs.items()}
         try:
@@ -104,6 +106,15 @@ class OpenVinoEngine:
         compiled = _Compiled(request, zeros)
         compiled.run({})
         return compiled
+
+    def _prune_cache(self) -> None:
+        """Keep the newest compiled graphs: a window that is being resized would fill the disk."""
+        folder = self._settings.get("CACHE_DIR")
+        if folder is None or not Path(folder).is_dir():
+            return
+        files = sorted(Path(folder).glob("*.blob"), key=lambda file: file.stat().st_mtime)
+        for file in files[:-_KEPT_FILES]:
+            file.unlink(missing_ok=True)
 
 
 class _Compiled:

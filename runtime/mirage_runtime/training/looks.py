@@ -37,6 +37,9 @@ _MELT = ((0.0, 0.0, 0.0), (0.42, 0.03, 0.01), (0.86, 0.16, 0.01), (1.0, 0.5, 0.0
 _ICE = ((0.01, 0.04, 0.12), (0.05, 0.20, 0.40), (0.20, 0.50, 0.72), (0.55, 0.82, 0.93), (0.90, 0.98, 1.0))
 _MOSS = ((0.02, 0.04, 0.02), (0.07, 0.15, 0.05), (0.20, 0.34, 0.09), (0.43, 0.56, 0.17), (0.80, 0.86, 0.46))
 
+_SOFTNESS = {"lava": 0.9, "ice": 0.9, "oil": 1.0, "moss": 0.75}
+"""Width in pixels of the anti-aliasing of looks that generate."""
+
 
 def teach(source: Tensor, noise: Tensor, weights: Tensor, modifiers: Tensor) -> Tensor:
     """The picture that the network should give: (n, 3, h, w), 0..1.
@@ -59,7 +62,7 @@ def paint(look: str, source: Tensor, noise: Tensor) -> Tensor:
     texture moves with the scene.
     """
     picture = TEACHERS[look](source, noise).clamp(0, 1)
-    return blur(picture, 0.6) if look in layout.GENERATING else picture
+    return blur(picture, _SOFTNESS[look]) if look in _SOFTNESS else picture
 
 
 def modify(image: Tensor, modifiers: Tensor) -> Tensor:

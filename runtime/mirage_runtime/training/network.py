@@ -72,6 +72,8 @@ class Block(nn.Module):
 class Network(nn.Module):
     """The denoiser: ``predict`` for training, ``forward`` for the exported graph. Sizes are multiples of 16."""
 
+    unchanged: Tensor
+
     def __init__(self, shape: Shape | None = None) -> None:
         super().__init__()
         self.shape = shape = shape or Shape()
@@ -90,6 +92,8 @@ class Network(nn.Module):
         self.to_half = nn.Conv2d(quarter, shape.head * 4, 1)
         self.head_first = nn.Conv2d(shape.head + 12, shape.head, 3, padding=1)
         self.head_second = nn.Conv2d(shape.head, 12, 3, padding=1)
+        # A convolution that changes nothing: engines that compute in bfloat16 leave the sums after the last one in f32.
+        self.register_buffer("unchanged", torch.eye(12)[:, :, None, None], persistent=False)
         self.modulated = [*self._modulated_channels(), 12, 6]
         self.perceptron = nn.Sequential(
             nn.Linear(layout.CONDITION, shape.condition),
@@ -98,7 +102,7 @@ class Network(nn.Module):
             nn.SiLU(),
             nn.Linear(shape.condition, sum(self.modulated)),
         )
-        # Memory arrives in a later version: until it is trained, it must not disturb.
+        # Memory arrives in a later version: zeros have no gradient here, and no say before that.
         nn.init.zeros_(self.memory_stem.weight)
         nn.init.zeros_(self.validity_stem.weight)
 
@@ -157,7 +161,7 @@ class Network(nn.Module):
         picture = _signed(fold(source, 2))
         half = functional.silu(modulate(self.head_first(torch.cat([half, picture], 1)), modulation.pop(0)))
         kept = modulation.pop(0)[:, :, None, None]
-        raw = self.head_second(half) + kept * picture + 0.5
+        raw = self.head_second(half) + functional.conv2d(kept * picture, self.unchanged) + 0.5
         coverage = raw.clamp(0.0, 1.0)
         if self.training:
             coverage = coverage + _LEAK * (raw - coverage)
@@ -182,7 +186,7 @@ class Network(nn.Module):
         result: Tensor = (
             folded(self.source_stem, _signed(runs(source, 4)))
             + folded(self.noised_stem, noised)
-            + folded(self.memory_stem, _signed(runs(memory, 4)))
+            + folded(self.memory_stem, runs(memory, 4).float() * (1.0 / 255.0))
             + folded(self.validity_stem, runs(validity, 4).float() * (1.0 / 255.0))
             + self.noise_stem(pyramid)
         )

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections import deque
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -48,6 +49,8 @@ from mirage_runtime.worker.handle import WorkerHandle
 _log = logging.getLogger("mirage.websocket")
 
 HELLO_TIMEOUT = 10.0
+# How long a peer that is being closed may take to read what it was sent before.
+_CLOSE_TIMEOUT = 5.0
 COLOR_FORMATS = ("rgba8", "rgb8")
 _MOST_MESSAGES_WAITING = 1024
 # A header and nothing else: all that anybody but a source that was let in may send.
@@ -73,7 +76,8 @@ class WebSocketTransport:
         self._hub = hub
         self._pages = pages
         self._numbers = itertools.count(1)
-        self._open = 0
+        self._strangers: set[Session] = set()
+        self._members: set[Session] = set()
 
     async def listen(self) -> Server:
         """Bind and start to accept; raises OSError where the port cannot be had."""
@@ -97,7 +101,7 @@ class WebSocketTransport:
     def _process_request(self, _connection: ServerConnection, request: Request) -> Response | None:
         config, headers = self._hub.config, request.headers
         hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
-        reason = refusal(hosts, origins, bound_to=config.host, allow_origins=config.allow_origins)
+        reason = refusal(hosts, origins, config)
         if reason is not None:
             return respond(HTTPStatus.FORBIDDEN, reason + "\n")
         if not any("upgrade" in value.lower() for value in headers.get_all("Connection")):
@@ -107,31 +111,48 @@ class WebSocketTransport:
         offered = [name.strip() for value in headers.get_all("Sec-WebSocket-Protocol") for name in value.split(",")]
         if SUBPROTOCOL not in offered:
             return respond(HTTPStatus.BAD_REQUEST, f"this server speaks the WebSocket subprotocol {SUBPROTOCOL}\n")
-        if self._open >= config.max_connections:
-            return respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{config.max_connections} connections are open already\n")
+        if len(self._strangers) >= config.max_connections:
+            return respond(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections have not said hello yet\n")
         return None
 
     async def _converse(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         name = stream_of(connection.request.path)
         assert name is not None
-        session = Session(next(self._numbers), connection, self._hub, name)
-        self._open += 1
+        session = Session(next(self._numbers), connection, self._hub, name, self._admit)
+        self._strangers.add(session)
         try:
             await session.run()
         finally:
-            self._open -= 1
+            self._strangers.discard(session)
+            self._members.discard(session)
+
+    def _admit(self, session: Session) -> None:
+        """Count a session among those that said a good hello; raises `Refused` when there are too many."""
+        limit = self._hub.config.max_connections
+        if len(self._members) >= limit:
+            raise Refused("limit", f"{limit} connections are open already")
+        self._strangers.discard(session)
+        self._members.add(session)
 
 
 class Session:
     """One connection from its hello to its end."""
 
-    def __init__(self, number: int, connection: ServerConnection, hub: Hub, stream_name: str) -> None:
+    def __init__(
+        self,
+        number: int,
+        connection: ServerConnection,
+        hub: Hub,
+        stream_name: str,
+        admit: Callable[[Session], None],
+    ) -> None:
         self.role: Role = "viewer"
         self._number = number
         self._connection = connection
         self._hub = hub
         self._name = stream_name
+        self._admit = admit
         self._stream: Stream | None = None
         self._protocol = ServerProtocol(
             token=hub.config.token,
@@ -151,9 +172,10 @@ class Session:
         if self._closing is not None:
             return
         self._messages.append(encode(message))
-        if len(self._messages) > _MOST_MESSAGES_WAITING:
-            self._close(4429, "messages are not being read")
         self._something.set()
+        if len(self._messages) > _MOST_MESSAGES_WAITING:
+            _log.warning("stream %s: connection %d reads nothing and is cut off", self._name, self._number)
+            self._connection.transport.abort()
 
     def post_result(self, frame_id: int, data: bytes) -> int | None:
         """Queue an encoded result; it replaces one that was not sent yet, whose frame id is returned."""
@@ -192,7 +214,7 @@ class Session:
             assert isinstance(hello, ClientHello)
             self._join(hello)
         except TimeoutError:
-            self._close(4400, f"no hello within {HELLO_TIMEOUT:g} s")
+            self._refuse(Refused("handshake", f"no hello within {HELLO_TIMEOUT:g} s"))
         except ProtocolError as error:
             self._refuse(error if isinstance(error, Refused) else Refused(error.code, error.message, error.field))
         else:
@@ -200,6 +222,7 @@ class Session:
         return False
 
     def _join(self, hello: ClientHello) -> None:
+        self._admit(self)
         stream = self._hub.stream(self._name)
         self.role = hello.role
         if not stream.join(self, take_over=hello.take_over):
@@ -207,7 +230,8 @@ class Session:
             raise Refused("source-taken", problem)
         self._stream = stream
         self._hub.metrics.connections.labels(self.role).inc()
-        _log.info("stream %s: connection %d is a %s (%s)", self._name, self._number, self.role, hello.client or "?")
+        client = repr(hello.client[:80])
+        _log.info("stream %s: connection %d is a %s: %s", self._name, self._number, self.role, client)
         if self.role == "source":
             self._connection.protocol.max_message_size = self._hub.config.max_message_size
         if hello.parameters:
@@ -231,12 +255,18 @@ class Session:
         try:
             self._act(self._protocol.receive(_binary(data)))
         except ProtocolError as error:
-            self._hub.metrics.errors.labels(error.code).inc()
-            self.post(ServerProtocol.error(error, data if isinstance(data, bytes) else b""))
+            problem = error
+        except Exception:
+            _log.exception("stream %s: a message of connection %d cannot be acted on", self._name, self._number)
+            problem = ProtocolError("internal", "the server failed at this message; its log says more")
+        else:
+            return
+        self._hub.metrics.errors.labels(problem.code).inc()
+        self.post(ServerProtocol.error(problem, data if isinstance(data, bytes) else b""))
 
     def _act(self, message: ClientMessage) -> None:
         stream = self._stream
-        if stream is None:  # another source took over, and this one's last messages are still arriving
+        if stream is None or self._closing is not None:  # another source took over: this one has no say any more
             return
         if isinstance(message, Frame):
             stream.offer(message, self)
@@ -257,6 +287,8 @@ class Session:
     def _close(self, code: int, reason: str) -> None:
         if self._closing is None:
             self._closing = (code, reason.encode()[:120].decode(errors="ignore"))
+            # A peer that reads nothing would keep its sender waiting for ever.
+            asyncio.get_running_loop().call_later(_CLOSE_TIMEOUT, self._connection.transport.abort)
         self._something.set()
 
     async def _send(self) -> None:

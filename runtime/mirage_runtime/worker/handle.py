@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -23,9 +24,11 @@ _log = logging.getLogger("mirage.worker")
 
 _CHANNELS = {"rgb8": 3, "rgba8": 4}
 _LOAD_TIMEOUT = 120.0
-# A size that was not seen before is compiled first: seconds on a slow machine, and no hang.
+# A size that was not seen lately is compiled first: seconds on a slow machine, and no hang.
 _NEW_SIZE_TIMEOUT = 60.0
-_LONGEST_PAUSE = 5.0
+_SIZES_REMEMBERED = 4
+# A worker that ends sooner than this after it was ready counts as failing; the pauses between tries grow to this.
+_SHORT_LIFE = 5.0
 
 
 class WorkerLost(Exception):
@@ -48,25 +51,38 @@ class Work:
 
 @dataclasses.dataclass(frozen=True)
 class Transformed:
-    """The worker's answer. ``data`` is a view that the next but one answer overwrites."""
+    """The worker's answer. ``data`` is a view that the answer after the next one overwrites."""
 
     data: memoryview
     timings: dict[str, float]
 
 
+@dataclasses.dataclass(frozen=True)
+class Begun:
+    """A frame that is with the worker."""
+
+    process: asyncio.subprocess.Process
+    result: SharedBlock
+    work: Work
+    began: float
+
+
 class WorkerHandle:
-    """One worker process at a time, replaced when it dies or hangs. One frame is with it at a time."""
+    """One worker process at a time, replaced when it dies or hangs. One frame is with it at a time.
+
+    Results alternate between two blocks, so that one can be sent while the worker is at the next frame.
+    """
 
     def __init__(self, model: ModelConfig, *, hang_timeout: float, on_state: Callable[[], None]) -> None:
         self._model = model
         self._hang_timeout = hang_timeout
         self._on_state = on_state
         self._process: asyncio.subprocess.Process | None = None
-        self._input = SharedBlock.create()
-        self._output = SharedBlock.create()
-        self._half = 0
-        self._sizes: set[tuple[int, int]] = set()
+        self._turn = 0
+        self._sizes: deque[tuple[int, int]] = deque(maxlen=_SIZES_REMEMBERED)
         self._ready = asyncio.Event()
+        self._input = SharedBlock.create()
+        self._outputs = (SharedBlock.create(), SharedBlock.create())
         self.description = ""
         self.problem: str | None = "the model is being loaded"
         self.restarts = 0
@@ -76,65 +92,63 @@ class WorkerHandle:
         """Whether a frame can be transformed now."""
         return self._ready.is_set()
 
-    @property
-    def pid(self) -> int | None:
-        """The worker's process id, None while there is none."""
-        return self._process.pid if self._process is not None else None
-
     async def run(self) -> None:
-        """Keep a worker alive until cancelled. Raises `MirageRuntimeError` when the first one cannot load."""
+        """Keep a worker alive until cancelled. Raises `MirageRuntimeError` when the first one cannot start."""
         failures = 0
         try:
             while True:
-                began = time.monotonic()
-                await self._start()
-                assert self._process is not None
-                code = await self._process.wait()
-                failures = failures + 1 if time.monotonic() - began < _LONGEST_PAUSE else 0
-                self._lost(f"the worker ended ({_ending(code)}) and is started again")
+                problem = await self._start()
+                if problem is None:
+                    began = time.monotonic()
+                    problem = await self._watch()
+                    failures = failures + 1 if time.monotonic() - began < _SHORT_LIFE else 0
+                elif self.restarts == 0:
+                    raise MirageRuntimeError(problem)
+                else:
+                    failures += 1
+                    self._lost(problem)
                 self.restarts += 1
-                await asyncio.sleep(min(_LONGEST_PAUSE, 0.1 * 2**failures) if failures > 1 else 0)
+                await asyncio.sleep(min(_SHORT_LIFE, 0.1 * 2**failures) if failures > 1 else 0)
         finally:
             await self._end()
-            self._input.close()
-            self._output.close()
+            for block in (self._input, *self._outputs):
+                block.close()
 
     async def wait_ready(self) -> None:
         """Return when a worker is ready."""
         await self._ready.wait()
 
-    async def transform(self, work: Work) -> Transformed:
-        """Return the transformed frame. Raises `FrameFailed`, or `WorkerLost` when the worker is gone or hung."""
+    def begin(self, work: Work) -> Begun:
+        """Hand a frame to the worker. Raises `WorkerLost`, or `FrameFailed` where there is no memory for it."""
         process = self._process
         if not self.ready or process is None or process.stdin is None:
             raise WorkerLost
         began = time.perf_counter()
+        self._turn = 1 - self._turn
+        result = self._outputs[self._turn]
         size = len(work.color.data)
-        offset = self._place(size)
-        self._input.view(0, size)[:] = work.color.data
-        process.stdin.write(packed(self._request(work, offset)))
-        reply = await self._reply(process, self._patience(work.color))
-        self._sizes.add((work.color.height, work.color.width))
+        try:
+            self._input.reserve(size)
+            result.reserve(size)
+        except OSError as error:
+            raise FrameFailed(f"no memory for a frame of {size} bytes: {error.strerror}") from None
+        self._input.view(size)[:] = work.color.data
+        process.stdin.write(packed(self._request(work, result)))
+        return Begun(process, result, work, began)
+
+    async def finish(self, begun: Begun) -> Transformed:
+        """Return the frame transformed. Raises `FrameFailed`, or `WorkerLost` when the worker is gone or hung."""
+        color = begun.work.color
+        reply = await self._reply(begun.process, self._patience(color))
+        if (color.height, color.width) not in self._sizes:
+            self._sizes.append((color.height, color.width))
         if reply["op"] == "failed":
             raise FrameFailed(reply["message"])
         timings: dict[str, float] = reply["timings"]
-        timings["transfer"] = max(0.0, (time.perf_counter() - began) * 1000.0 - reply["busy"])
-        return Transformed(self._output.view(offset, size), timings)
+        timings["transfer"] = max(0.0, (time.perf_counter() - begun.began) * 1000.0 - reply["busy"])
+        return Transformed(begun.result.view(len(color.data)), timings)
 
-    def _place(self, size: int) -> int:
-        """Reserve room for one frame in, two out, and return where this one's result goes.
-
-        The halves alternate, so that a result can be sent while the worker is at the next frame.
-        """
-        try:
-            self._input.reserve(size)
-            half = self._output.reserve(2 * size) // 2
-        except OSError as error:
-            raise FrameFailed(f"no memory for a frame of {size} bytes: {error.strerror}") from None
-        self._half = 1 - self._half
-        return self._half * half
-
-    def _request(self, work: Work, offset: int) -> dict[str, Any]:
+    def _request(self, work: Work, result: SharedBlock) -> dict[str, Any]:
         color = work.color
         return {
             "stream": work.stream,
@@ -142,8 +156,8 @@ class WorkerHandle:
             "shape": (color.height, color.width, _CHANNELS[color.format]),
             "settings": dataclasses.asdict(work.settings),
             "input": (self._input.reserve(0), self._input.reference),
-            "output": (self._output.reserve(0), self._output.reference),
-            "offset": offset,
+            "turn": self._turn,
+            "output": (result.reserve(0), result.reference),
         }
 
     def _patience(self, color: Plane) -> float:
@@ -155,53 +169,70 @@ class WorkerHandle:
             async with asyncio.timeout(patience):
                 return await _read(process)
         except TimeoutError:
-            _log.error("the worker gave no answer for %g s: it is killed", patience)
+            problem = f"the worker gave no answer for {patience:g} s and is replaced"
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        self._lost("the worker ended in the middle of a frame and is started again")
+            problem = "the worker ended in the middle of a frame and is started again"
+        self._lost(problem)
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         raise WorkerLost
 
-    async def _start(self) -> None:
-        argument = arguments(self._model, self._input, self._output, logging.getLogger().getEffectiveLevel())
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "mirage_runtime.worker.process", argument),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            pass_fds=self._input.descriptors + self._output.descriptors,
-        )
-        self._process = process
+    async def _start(self) -> str | None:
+        """Start a worker and wait until it has loaded the model; return why there is none, or None."""
+        level = logging.getLogger().getEffectiveLevel()
+        descriptors = [number for block in (self._input, *self._outputs) for number in block.descriptors]
+        # -P: nothing in the folder that the daemon happens to run in may stand in for a module.
+        command = [sys.executable, "-P", "-m", "mirage_runtime.worker.process"]
+        try:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *(*command, arguments(self._model, self._input, self._outputs, level)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                pass_fds=descriptors,
+                start_new_session=True,  # Ctrl-C in the daemon's terminal is the daemon's to act on
+            )
+        except OSError as error:
+            return f"the worker cannot be started: {error.strerror or error}"
         self._sizes.clear()
         try:
             async with asyncio.timeout(_LOAD_TIMEOUT):
                 reply = await _read(process)
-        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError):
+        except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            return
+            return f"the worker did not load the model within {_LOAD_TIMEOUT:g} s"
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return f"the worker cannot load the model ({_ending(await process.wait())}): the log says more"
         if reply["op"] == "unable":
-            self._lost(reply["message"])
-            if self.restarts == 0:
-                raise MirageRuntimeError(reply["message"])
-            return
+            await process.wait()
+            return str(reply["message"])
         self.description, self.problem = reply["description"], None
         _log.info("worker %d is ready: %s", process.pid, self.description)
         self._ready.set()
         self._on_state()
+        return None
+
+    async def _watch(self) -> str:
+        """Return how the worker ended."""
+        assert self._process is not None
+        problem = f"the worker ended ({_ending(await self._process.wait())}) and is started again"
+        if self.ready:
+            self._lost(problem)
+        return problem
 
     def _lost(self, problem: str) -> None:
-        if self.problem is None:
-            _log.warning("%s", problem)
-        self.problem = problem
+        _log.warning("%s", problem)
+        was_ready, self.problem = self.ready, problem
         self._ready.clear()
-        self._on_state()
+        if was_ready:
+            self._on_state()
 
     async def _end(self) -> None:
         process, self._process = self._process, None
+        self._ready.clear()
         if process is None or process.returncode is not None:
             return
-        await asyncio.sleep(0)  # a transform that was cancelled with us lets go of the pipe first
+        await asyncio.sleep(0)  # whoever was cancelled with us lets go of the pipe first
         try:
             async with asyncio.timeout(1.0):
                 await process.communicate()  # closes its input, which ends it

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -47,18 +48,19 @@ def main() -> None:
         _reply(replies, {"op": "unable", "message": _one_line(error)})
         sys.exit(1)
     _reply(replies, {"op": "ready", "description": transform.description})
-    frames = FrameWorker(transform, SharedBlock(arguments["input"]), SharedBlock(arguments["output"]))
+    outputs = [SharedBlock(reference) for reference in arguments["outputs"]]
+    frames = FrameWorker(transform, SharedBlock(arguments["input"]), outputs)
     while True:
         _reply(replies, frames.answer(requests.get()))
 
 
 class FrameWorker:
-    """Answer requests with the transform, out of one shared block into the other."""
+    """Answer requests with the transform, out of one shared block into the one that the request names."""
 
-    def __init__(self, transform: models.Transform, source: SharedBlock, result: SharedBlock) -> None:
+    def __init__(self, transform: models.Transform, source: SharedBlock, results: Sequence[SharedBlock]) -> None:
         self._transform = transform
         self._source = source
-        self._result = result
+        self._results = results
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Transform the frame that ``request`` describes and return the reply; an error is a reply too."""
@@ -66,10 +68,11 @@ class FrameWorker:
         shape: tuple[int, int, int] = tuple(request["shape"])
         size = shape[0] * shape[1] * shape[2]
         try:
+            result = self._results[request["turn"]]
             self._source.attach(*request["input"])
-            self._result.attach(*request["output"])
-            frame = np.frombuffer(self._source.view(0, size), np.uint8).reshape(shape)
-            out = np.frombuffer(self._result.view(request["offset"], size), np.uint8).reshape(shape)
+            result.attach(*request["output"])
+            frame = np.frombuffer(self._source.view(size), np.uint8).reshape(shape)
+            out = np.frombuffer(result.view(size), np.uint8).reshape(shape)
             settings = models.Settings(**request["settings"])
             _, timings = self._transform(frame, settings, out=out)
         except Exception as error:
@@ -115,10 +118,10 @@ def _one_line(error: Exception) -> str:
     return lines[0][:500] if lines else type(error).__name__
 
 
-def arguments(model: ModelConfig, source: SharedBlock, result: SharedBlock, log_level: int) -> str:
+def arguments(model: ModelConfig, source: SharedBlock, results: Sequence[SharedBlock], log_level: int) -> str:
     """Return the argument that `main` reads."""
-    values = {"model": dataclasses.asdict(model), "input": source.reference, "output": result.reference}
-    return json.dumps(values | {"log_level": log_level})
+    references = {"input": source.reference, "outputs": [result.reference for result in results]}
+    return json.dumps({"model": dataclasses.asdict(model), "log_level": log_level} | references)
 
 
 if __name__ == "__main__":

@@ -48,26 +48,26 @@ class SharedBlock:
         The space is taken at once, so that a full memory is an error here and not a bus error on first use.
         """
         if size > self._size:
-            self._size = -(-size // _GRAIN) * _GRAIN
+            grown = -(-size // _GRAIN) * _GRAIN
             if sys.platform == "win32":
-                self._reference = f"{self._reference.partition('.')[0]}.{self._size}"
+                self._reference = f"{self._reference.partition('.')[0]}.{grown}"
             elif hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(int(self._reference), 0, self._size)
+                os.posix_fallocate(int(self._reference), 0, grown)
             else:
-                os.ftruncate(int(self._reference), self._size)
-            self._remap()
+                os.ftruncate(int(self._reference), grown)
+            self._remap(grown)
         return self._size
 
     def attach(self, size: int, reference: str) -> None:
         """Follow the owner's block to ``size`` bytes, under the reference it has now."""
         if size != self._size:
-            self._size, self._reference = size, reference
-            self._remap()
+            self._reference = reference
+            self._remap(size)
 
-    def view(self, offset: int, size: int) -> memoryview:
-        """Return ``size`` bytes at ``offset``, writable."""
+    def view(self, size: int) -> memoryview:
+        """Return the first ``size`` bytes, writable."""
         assert self._map is not None
-        return memoryview(self._map)[offset : offset + size]
+        return memoryview(self._map)[:size]
 
     def close(self) -> None:
         """Let go of the memory. A view that is still held keeps its mapping until it is gone."""
@@ -75,11 +75,12 @@ class SharedBlock:
         if sys.platform != "win32":
             os.close(int(self._reference))
 
-    def _remap(self) -> None:
+    def _remap(self, size: int) -> None:
         if sys.platform == "win32":
-            self._map = mmap.mmap(-1, self._size, tagname=self._reference)
+            self._map = mmap.mmap(-1, size, tagname=self._reference)
         else:
-            self._map = mmap.mmap(int(self._reference), self._size)
+            self._map = mmap.mmap(int(self._reference), size)
+        self._size = size
 
 
 def _anonymous_file() -> int:

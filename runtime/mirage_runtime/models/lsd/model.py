@@ -157,12 +157,12 @@ def _remembered(memory: Picture | None, validity: Picture | None, size: tuple[in
     return {"memory": memory[None], "validity": validity.reshape(1, *size, 1)}
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _epsilon(seed: int, height: int, width: int) -> npt.NDArray[np.int8]:
     return noise.pixel_epsilon(seed, height, width)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _pyramid(seed: int, height: int, width: int) -> npt.NDArray[np.float32]:
     return noise.enlarge_pyramid(noise.noise_pyramid(seed, height, width), height, width)
 

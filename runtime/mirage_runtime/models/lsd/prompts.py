@@ -13,7 +13,7 @@ import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +25,8 @@ _WORD = re.compile(r"[^\W_]+")
 _APOSTROPHE = re.compile(r"['’]")
 _ENDINGS = ("s", "es", "ed", "d", "ing", "y", "ish", "style", "like", "ly")
 _SIGNED = ("temperature", "brightness")
+# What anybody would write, with room to spare: a thousand ligatures unfold to eighteen thousand letters.
+_LONGEST_TEXT, _LONGEST_WORD, _MOST_WORDS = 2000, 40, 200
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class _Match:
     negated: bool = False
 
 
+@lru_cache(maxsize=256)
 def understand(prompt: str) -> Understanding:
     """Understand a prompt of any length and language: total, never raises.
 
@@ -102,7 +105,8 @@ def _modifiers(matches: Sequence[_Match], vocabulary: _Vocabulary) -> dict[str, 
 def _words(prompt: str) -> list[str]:
     """Lower-case words without accents and apostrophes."""
     plain = unicodedata.normalize("NFKD", _APOSTROPHE.sub("", prompt.casefold()))
-    return _WORD.findall("".join(c for c in plain if not unicodedata.combining(c)))
+    letters = "".join(c for c in plain[:_LONGEST_TEXT] if not unicodedata.combining(c))
+    return [word[:_LONGEST_WORD] for word in _WORD.findall(letters)[:_MOST_WORDS]]
 
 
 def _matches(words: list[str], vocabulary: _Vocabulary) -> Iterator[_Match]:
