@@ -245,15 +245,19 @@ def test_it_draws_a_sketch_without_webgl(echo_daemon: Any, open_page: OpenPage, 
     assert len(set(colours(page, "after"))) > 20
 
 
+def stands_still(page: Page) -> bool:
+    """Whether no new frame is shown for a while."""
+    held = frame(page)
+    page.wait_for_timeout(1500)
+    return frame(page) == held
+
+
 def test_it_pauses_by_button_and_by_key(echo_daemon: Any, open_page: OpenPage, wait_for: WaitFor) -> None:
     page = open_page(echo_daemon.http, before=WITHOUT_WEBGL)
     wait_for_frames(page, wait_for)
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#state")).to_have_text("paused")
-    page.wait_for_timeout(1500)  # what is on its way arrives
-    held = frame(page)
-    page.wait_for_timeout(1500)
-    assert frame(page) == held
+    wait_for(lambda: stands_still(page), "what is on its way has arrived, and nothing follows")
     page.locator("h1").click()
     page.keyboard.press("Space")
     expect(page.locator("#state")).to_have_text("live")

@@ -264,7 +264,6 @@ def test_a_server_that_does_not_read(connect: Any, server: Any, picture: Any) ->
     stream = connect(server.url, timeout=0.5, window=64)
     server.deaf = True
     frame = picture(1024, 1024)
-    began = time.monotonic()
 
     def send_many() -> None:
         for _ in range(60):
@@ -272,7 +271,6 @@ def test_a_server_that_does_not_read(connect: Any, server: Any, picture: Any) ->
 
     with pytest.raises((mirage.Timeout, mirage.ConnectionLost)):
         send_many()
-    assert time.monotonic() - began < 30
     server.deaf = False
 
 

@@ -1,5 +1,7 @@
 """Install what some tests need and pip does not bring (`make tools`). Run it as often as you like.
 
+The package is the system's own, installed with apt; a link to it in the user's cache is where the tests look first.
+
 Without apt or without root it says in one line what is missing and exits with 0: the tests that need it are skipped
 then, and say so.
 """
