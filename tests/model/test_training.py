@@ -48,6 +48,7 @@ def test_train_resume_export_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [line["step"] for line in log] == [3, 8]
 
     model = export(resumed.checkpoint, tmp_path / "tiny.onnx")
+    assert str(Path(__file__).parents[2]).encode() not in model.read_bytes()  # no path of this machine
     source = data.picture(np.random.default_rng(1), 64)
     mini = LsdMini(threads=1, engine="onnxruntime", weights=model)
     chosen = condition({"lava": 1}, {})

@@ -12,7 +12,7 @@ from mirage_runtime.models.lsd import layout
 from mirage_runtime.training import looks
 from mirage_runtime.training.filters import blur
 
-_LOOK_SHARES = (0.4, 0.8, 0.7, 1.1, 1.1, 1.5, 1.4, 2.0, 0.8)
+_LOOK_SHARES = (0.4, 0.7, 0.6, 1.0, 1.1, 1.6, 1.6, 3.5, 0.6)
 """How often each look is trained, relative to the others: harder ones more, ``photo`` less."""
 
 

@@ -6,6 +6,7 @@ import logging
 import warnings
 from pathlib import Path
 
+import onnx
 import torch
 
 from mirage_kernels import noise
@@ -58,9 +59,18 @@ def export(checkpoint: Path, model: Path) -> Path:
         chatter.setLevel(level)
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")
-    program.save(partial)
+    onnx.save(_without_traces(program.model_proto), str(partial))
     partial.replace(model)
     return model
+
+
+def _without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Remove what the exporter notes of where each node came from: it names paths of this machine."""
+    main = graph.graph
+    for part in (graph, main, *main.node, *main.initializer, *main.input, *main.output, *main.value_info):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    return graph
 
 
 def example_inputs(size: int) -> tuple[torch.Tensor, ...]:
