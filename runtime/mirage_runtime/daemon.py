@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import logging
 import signal
+import sys
 from collections.abc import Callable
 
 from websockets.asyncio.server import Server
@@ -22,6 +24,9 @@ from mirage_runtime.transports.websocket import WebSocketTransport
 from mirage_runtime.worker.handle import WorkerHandle
 
 _log = logging.getLogger("mirage.daemon")
+
+# malloc.h of the GNU C library.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 class Daemon:
@@ -113,8 +118,23 @@ async def _first(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None
         stopped.cancel()
 
 
+def keep_freed_memory() -> None:
+    """Let glibc keep what a frame's buffers free, up to 256 MiB, for the next frame.
+
+    It would give them back to the kernel after each frame and fault them in again, page by page: 0.5 ms a frame at
+    768x432. Elsewhere than on glibc nothing is done.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_TRIM_THRESHOLD, 256 * 2**20)
+        mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)
+
+
 async def serve(config: Config, listening: Callable[[int], None] = lambda port: None) -> None:
     """Run a daemon until SIGINT or SIGTERM."""
+    keep_freed_memory()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

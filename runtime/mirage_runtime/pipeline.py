@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -40,7 +39,7 @@ class Pipeline:
     def __init__(self, model: Model, *, max_pixels: int | None = None) -> None:
         self.model = model
         self._max_pixels = max_pixels
-        self._condition = lru_cache(maxsize=64)(model.condition)
+        self.embed = lru_cache(maxsize=64)(self._embed)
 
     @property
     def description(self) -> str:
@@ -69,9 +68,9 @@ class Pipeline:
         color = cv2.cvtColor(frame, cv2.COLOR_RGBA2RGB) if frame.shape[2] == 4 else np.ascontiguousarray(frame)
         return resized(color, *self.working_size(*frame.shape[:2]))
 
-    def embed(self, prompts: Sequence[tuple[str, float]]) -> NDArray[np.float32]:
+    def _embed(self, prompts: tuple[tuple[str, float], ...]) -> NDArray[np.float32]:
         """Return the blend of the prompts' conditions: this version carries nothing else from frame to frame."""
-        conditions = [np.float32(weight) * self._condition(text) for text, weight in prompts]
+        conditions = [np.float32(weight) * self.model.condition(text) for text, weight in prompts]
         blend: NDArray[np.float32] = np.stack(conditions).sum(axis=0, dtype=np.float32)
         return blend
 

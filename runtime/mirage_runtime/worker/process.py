@@ -73,7 +73,9 @@ class FrameWorker:
             result.attach(*request["output"])
             frame = np.frombuffer(self._source.view(size), np.uint8).reshape(shape)
             out = np.frombuffer(result.view(size), np.uint8).reshape(shape)
-            settings = models.Settings(**request["settings"])
+            values = request["settings"]
+            prompts = tuple((text, weight) for text, weight in values.pop("prompts"))
+            settings = models.Settings(prompts, **values)
             _, timings = self._transform(frame, settings, out=out)
         except Exception as error:
             _log.exception("stream %s: frame %s could not be transformed", request["stream"], request["id"])
