@@ -103,10 +103,10 @@ def test_the_webcam_is_a_source(lsd_daemon: Any, open_page: OpenPage, wait_for: 
 def test_unknown_words_are_named(lsd_daemon: Any, open_page: OpenPage) -> None:
     page = open_page(lsd_daemon.http, before=WITHOUT_WEBGL)
     wait_for_chips(page)
-    page.fill("#prompt", "ink xyzzyq")
+    page.fill("#prompt", "cold ink xyzzyq")
     page.press("#prompt", "Enter")
     expect(page.locator("#prompt-note")).to_contain_text("“xyzzyq” is not in this model's vocabulary")
-    expect(page.locator("#prompt-note")).to_contain_text("ink")
+    expect(page.locator("#prompt-note")).to_contain_text("ink 100 %, temperature −70 %")
 
 
 def test_controls_come_from_the_table(echo_daemon: Any, open_page: OpenPage) -> None:

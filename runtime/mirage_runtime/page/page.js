@@ -236,14 +236,14 @@ function learn(parameters, lit = true) {
 /** Say how a prompt was understood, and kindly which words were not. */
 function note(understood, problem = "") {
   const { looks = {}, modifiers = {}, unknown_words: unknown = [] } = understood ?? {};
-  const known = Object.entries({ ...looks, ...modifiers }).filter(([, amount]) => amount > 0.005);
+  const known = Object.entries({ ...looks, ...modifiers }).filter(([, amount]) => Math.abs(amount) > 0.005);
   const parts = [document.createTextNode(problem)];
   if (unknown.length) {
     const words = new Intl.ListFormat("en").format(unknown.map((word) => `“${word}”`));
     const named = Object.assign(document.createElement("em"), { textContent: words });
     parts.push(named, ` ${unknown.length > 1 ? "are" : "is"} not in this model's vocabulary yet, and had no effect. `);
   }
-  const listed = known.map(([name, amount]) => `${name} ${Math.round(amount * 100)} %`).join(", ");
+  const listed = known.map(([name, amount]) => `${name} ${amount < 0 ? "−" : ""}${Math.round(Math.abs(amount) * 100)} %`).join(", ");
   if (known.length) parts.push(`Understood as ${listed}.`);
   $("prompt-note").replaceChildren(...parts);
 }
