@@ -235,12 +235,14 @@ class Dispatcher:
                 finished()
                 finished = None
             transformed = await self._worker.finish(begun)
-        except (WorkerLost, FrameFailed) as problem:
+        except Exception as problem:  # whatever it is: no single frame may end the daemon
             if finished is not None:
                 finished()
-            reason = f"frame {waiting.frame.id} could not be transformed: {problem}"
             if isinstance(problem, FrameFailed):
+                reason = f"frame {waiting.frame.id} could not be transformed: {problem}"
                 stream.post(dataclasses.replace(stream.status(self._worker), message=reason))
+            elif not isinstance(problem, WorkerLost):
+                _log.exception("stream %s: frame %d cannot be handed to the worker", stream.name, waiting.frame.id)
             stream.drop(waiting.frame.id, waiting.source, "failed", "failed")
             return None
         transformed.timings["queue"] = queued
@@ -248,7 +250,7 @@ class Dispatcher:
 
     @staticmethod
     def _publish(stream: Stream, waiting: Waiting, record: dict[str, Any], transformed: Transformed) -> None:
-        """Publish a result. One that cannot be is dropped: no single frame may end the daemon."""
+        """Publish a result; one that cannot be encoded is dropped."""
         try:
             stream.publish(waiting, record, transformed)
         except Exception:

@@ -161,6 +161,7 @@ def test_a_peer_that_reads_nothing_is_cut_off(daemon_factory, peer, noise, wait_
             deaf.socket.send(protocol.encode(protocol.Ping(number)))
     wait_for(lambda: "reads nothing and is cut off" in daemon.output(), "the daemon has had enough")
     wait_for(lambda: "(source) is gone" in daemon.output(), "its place is free")
+    assert daemon.output().count("is cut off") == 1
     frame = noise(8, 8)
     assert np.array_equal(peer(daemon).transform(frame), frame)
 

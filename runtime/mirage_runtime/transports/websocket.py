@@ -175,6 +175,7 @@ class Session:
         self._something.set()
         if len(self._messages) > _MOST_MESSAGES_WAITING:
             _log.warning("stream %s: connection %d reads nothing and is cut off", self._name, self._number)
+            self._close(4429, "messages are not being read")
             self._connection.transport.abort()
 
     def post_result(self, frame_id: int, data: bytes) -> int | None:

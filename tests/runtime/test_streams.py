@@ -1,0 +1,91 @@
+"""Streams and whose turn it is, with a worker that does as it is told."""
+
+import asyncio
+
+import mirage_protocol as protocol
+from mirage_runtime.metrics import Metrics
+from mirage_runtime.streams import Dispatcher, Stream
+from mirage_runtime.worker.handle import Transformed
+
+FRAME = bytes(range(24))
+
+
+class Obedient:
+    """A worker that echoes, but for frames whose ids it was told to choke on."""
+
+    ready = True
+    problem = None
+
+    def __init__(self, *chokes_on):
+        self.chokes_on = chokes_on
+        self.seen = []
+
+    def begin(self, work):
+        self.seen.append((work.stream, work.id))
+        if work.id in self.chokes_on:
+            raise ValueError("a fault of ours")
+        return work
+
+    async def finish(self, work):
+        await asyncio.sleep(0)
+        return Transformed(work.color.data, {})
+
+
+class Listener:
+    """A source that keeps what it is told."""
+
+    role = "source"
+
+    def __init__(self):
+        self.results, self.dropped = [], []
+
+    def post(self, message):
+        if isinstance(message, protocol.Dropped):
+            self.dropped += [(frame_id, message.reason) for frame_id in message.ids]
+
+    def post_result(self, frame_id, data):
+        self.results.append(frame_id)
+
+    def evict(self):
+        raise AssertionError
+
+
+def frame(number):
+    return protocol.Frame(number, {"color": protocol.Plane.of("rgb8", 4, 2, FRAME)})
+
+
+def transform(worker, names, numbers):
+    """Offer each numbered frame to every stream, let the dispatcher come to rest after each; give the listeners."""
+
+    async def main():
+        streams = {}
+        dispatcher = Dispatcher(streams, worker)
+        listeners = {name: Listener() for name in names}
+        for name in names:
+            streams[name] = Stream(name, metrics=Metrics(), on_frame=dispatcher.wake)
+            streams[name].join(listeners[name])
+        running = asyncio.create_task(dispatcher.run())
+        for number in numbers:
+            for name in names:
+                streams[name].offer(frame(number), listeners[name])
+            for _ in range(50):
+                await asyncio.sleep(0)
+        assert not running.done(), running.exception()
+        running.cancel()
+        return listeners
+
+    return asyncio.run(main())
+
+
+def test_a_fault_at_one_frame_costs_that_frame_alone():
+    listener = transform(Obedient(2), ["main"], range(5))["main"]
+    assert listener.results == [0, 1, 3, 4]
+    assert listener.dropped == [(2, "failed")]
+
+
+def test_streams_take_turns():
+    worker = Obedient()
+    listeners = transform(worker, ["a", "b", "c"], range(4))
+    assert all(listener.results == [0, 1, 2, 3] for listener in listeners.values())
+    order = [name for name, _ in worker.seen]
+    assert all(set(order[start : start + 3]) == {"a", "b", "c"} for start in range(0, 12, 3))
