@@ -1,121 +1,219 @@
-"""The randomness that a diffusion step is given: a noise pyramid for texture, pixel noise for the diffusion itself.
+"""The randomness that a diffusion step is given: surface noise for texture, pixel noise for the diffusion itself.
 
-A **noise pyramid** is four pairs of independent white Gaussian fields, with one cell for every 4, 8, 16 and 32 pixels
-of the frame. A model that sees the fields can draw texture of any size from them, and texture sticks to whatever the
-fields are moved with. The fields are kept small and enlarged when used, with unit variance at every place.
+**Surface noise** is four pairs of Gaussian fields over the plane, with a cell for every 4, 8, 16 and 32 pixels. They are
+not grids of numbers but functions of a place: white noise seen through a filter whose square is a Nyquist pulse (the
+root-raised cosine, Nyquist 1928). So samples that are a cell apart are independent *wherever the first of them lies*,
+and the fields can be moved by any fraction of a pixel, for hours, and stay white at their own resolution: nothing is
+ever interpolated twice. A model that sees the fields can draw texture from them, and it sticks to what they move with.
 
-**Pixel noise** (``epsilon``) is independent of the pyramid. Were it not, a model could read the texture off its own
-noised input, and every step after the first would be a copy.
+A surface that comes nearer stretches its texture. The filter widens and narrows with it (noise mip-maps, a quarter of
+an octave apart), and past half an octave a field of the next octave fades in, power for power, so that fields stay
+white through any zoom: detail enters where resolution does, as Go-with-the-Flow (Burgert et al. 2025,
+arXiv:2501.08331) asks of warped noise.
 
-Everything here is a pure function of its arguments: same seed and size, same bits.
+**Pixel noise** (``epsilon``) is independent of it. Were it not, a model could read the texture off its own noised
+input, and every step after the first would be a copy.
+
+Everything here is a pure function of its arguments: same seed and places, same bits.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 LEVELS: tuple[int, ...] = (4, 8, 16, 32)
-"""Pixels of the frame to a cell, for each level of the pyramid."""
+"""Pixels to a cell, for each level."""
 
 FIELDS = 2
 """Independent Gaussian fields in each level."""
 
 CHANNELS = FIELDS * len(LEVELS)
-"""Channels of an enlarged pyramid, the finest level first."""
+"""Channels of sampled surface noise, the finest level first."""
 
 GRID = 4
-"""Pixels of the frame to a sample of the enlarged pyramid, in each direction."""
+"""Pixels of the frame to a sample of surface noise, in each direction."""
 
 EPSILON_SCALE = 32
 """An ``epsilon`` of 1 standard deviation is stored as this integer."""
 
-_MARGIN = 3  # cells beyond the frame, so that four taps always exist
-_PYRAMID_STREAM, _EPSILON_STREAM = 0, 1
+_CELLS = 128  # of the tile, which repeats: 512 pixels at the finest level, 4096 at the coarsest
+_PER_CELL = 4  # samples of the tile: bicubic reading then loses nothing that matters
+_ROLL_OFF = 0.5  # of the root-raised cosine
+_BINS = 4  # mip-maps to an octave
+_REACH = 3  # mip-maps to either side of the unstretched one
+_APRON = 4  # rows repeated above and below each mip-map, for the taps of the interpolation
+_FARTHEST = 12.0  # octaves of stretch; beyond, noise is no longer white
+_FARTHEST_OCTAVE = int(_FARTHEST) + 1
+_FADE = (0.25, 0.75)  # octaves from its own scale between which a field of one octave gives way to the next
+_SURFACE_STREAM, _EPSILON_STREAM, _TILE_STREAM = 0, 1, 2
 
 Fields = npt.NDArray[np.float32]
 
 
-def noise_pyramid(seed: int, height: int, width: int) -> tuple[Fields, ...]:
-    """Draw the four levels of white Gaussian fields for a frame of ``height`` x ``width`` pixels.
+def screen(height: int, width: int) -> Fields:
+    """Places of the samples of a frame that has not moved: f32 ``(height / 4, width / 4, 2)``, x and y in pixels.
 
-    Returns one f32 array ``(2, cells_y, cells_x)`` a level, finest first, each with a margin of a cell or two on every
-    side. Raises ``ValueError`` for a size that is not a positive multiple of 4.
+    The places are the centres of 4x4 patches, where (0, 0) is the centre of the first pixel. Raises ``ValueError`` for
+    a size that is not a positive multiple of 4.
     """
     _check_size(height, width)
-    random = _generator(seed, _PYRAMID_STREAM)
-    return tuple(
-        random.standard_normal((FIELDS, cells(height, level), cells(width, level)), dtype=np.float32)
-        for level in LEVELS
-    )
+    y, x = np.mgrid[0 : height // GRID, 0 : width // GRID].astype(np.float32) * GRID + (GRID - 1) / 2
+    return np.ascontiguousarray(np.stack([x, y], axis=-1))
 
 
-def enlarge_pyramid(pyramid: tuple[Fields, ...], height: int, width: int) -> Fields:
-    """Enlarge a pyramid to one sample every 4 pixels: f32 ``(8, height / 4, width / 4)``, zero mean, unit variance.
+def surface_noise(seed: int, places: Fields, stretch: Fields | None = None) -> Fields:
+    """Read the noise of a seed at places of a surface: f32 ``(8, h, w)``, zero mean and unit variance.
 
-    ``pyramid`` comes from :func:`noise_pyramid` with the same size. Raises ``ValueError`` for another size.
+    ``places`` is f32 ``(h, w, 2)``, x and y in pixels of the surface as it was when it came into being: unbounded, and
+    :func:`screen` for a frame that has not moved. ``stretch`` is f32 ``(h, w)``, screen pixels to a pixel of the
+    surface: 1 as at first, 2 when it has come twice as near; None for 1 everywhere.
     """
-    _check_size(height, width)
-    planes = []
-    for level, fields in zip(LEVELS, pyramid, strict=True):
-        if fields.shape[1:] != (cells(height, level), cells(width, level)):
-            raise ValueError(f"level 1/{level} has {fields.shape[1:]} cells, which is not a {width}x{height} frame's")
-        planes.append(enlarge_matrix(height, level) @ fields @ enlarge_matrix(width, level).T)
-    return np.ascontiguousarray(np.concatenate(planes), dtype=np.float32)
+    if stretch is None or np.abs(np.log2(stretch)).max() < 0.5 / 64:
+        return _read(seed, None, places, None)
+    octaves = np.log2(np.clip(stretch, 2.0**-_FARTHEST, 2.0**_FARTHEST)).astype(np.float32)
+    own = np.rint(octaves)
+    distance = octaves - own
+    share = _share(distance)
+    result = _read(seed, own.astype(np.intp), places, distance)
+    if share.min() < 1:
+        # The next octave in the direction of the distance: a sample is never between more than two.
+        side = np.where(distance < 0, np.float32(-1), np.float32(1))
+        other = _read(seed, (own + side).astype(np.intp), places, distance - side)
+        result = share * result + np.sqrt(1 - share * share) * other
+    return result
 
 
 def pixel_epsilon(seed: int, height: int, width: int) -> npt.NDArray[np.int8]:
-    """Draw the diffusion's own noise: i8 ``(height, width, 3)``, a unit Gaussian times 32, clipped at +-127."""
+    """Draw the diffusion's own noise: i8 ``(height, width, 3)``, a unit Gaussian times 32, clipped at +-127.
+
+    Raises ``ValueError`` for a size that is not a positive multiple of 4.
+    """
     _check_size(height, width)
     gaussian = _generator(seed, _EPSILON_STREAM).standard_normal((height, width, 3), dtype=np.float32)
     return np.clip(np.rint(gaussian * EPSILON_SCALE), -127, 127).astype(np.int8)
 
 
-def cells(size: int, level: int) -> int:
-    """How many cells one side of ``size`` pixels takes at ``level`` pixels a cell, margin included."""
-    return -(-size // level) + _MARGIN
+def slerp(one: Fields, two: Fields, part: float) -> Fields:
+    """Travel between two independent noises: ``part`` 0 is ``one``, 1 is ``two``, each point between has unit variance.
 
-
-@lru_cache(maxsize=64)
-def enlarge_matrix(size: int, level: int) -> Fields:
-    """The linear map from one side's cells to its samples: f32 ``(size / 4, cells(size, level))``.
-
-    Each row holds the four Catmull-Rom weights (Keys 1981, a = -1/2) of a sample's place, divided by their Euclidean
-    norm: a white field of unit variance then has unit variance at every sample, not only on average.
+    Spherical interpolation for Gaussian vectors, which are as good as orthogonal (Shoemake 1985).
     """
-    samples = size // GRID
-    step = level // GRID
-    matrix = np.zeros((samples, cells(size, level)), np.float64)
-    place = (np.arange(samples) + 0.5) / step - 0.5 + 1.0 if step > 1 else np.arange(samples) + 1.0
-    first = np.floor(place).astype(np.intp)
-    weights = _catmull_rom(place - first)
-    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
-    for tap in range(4):
-        matrix[np.arange(samples), np.clip(first - 1 + tap, 0, matrix.shape[1] - 1)] += weights[:, tap]
-    result = matrix.astype(np.float32)
-    result.setflags(write=False)
+    angle = np.float32(np.pi / 2 * min(1.0, max(0.0, part)))
+    return np.cos(angle) * one + np.sin(angle) * two
+
+
+def _share(distance: Fields) -> Fields:
+    """Amplitude of a field ``distance`` octaves from its own scale: squares of neighbours' amplitudes sum to one."""
+    low, high = _FADE
+    return np.cos(np.pi / 2 * np.clip((np.abs(distance) - low) / (high - low), 0, 1)).astype(np.float32)
+
+
+def _read(seed: int, octaves: npt.NDArray[np.intp] | None, places: Fields, distance: Fields | None) -> Fields:
+    """All channels. ``octaves`` says which octave's noise each place has (None: 0), ``distance`` how many octaves
+    nearer than its own scale the place is.
+    """
+    h, w = places.shape[:2]
+    result = np.empty((CHANNELS, h, w), np.float32)
+    bins = None if distance is None else np.clip(-distance * _BINS, -_REACH, _REACH)
+    scaled = places if octaves is None else places * np.exp2(octaves).astype(np.float32)[..., None]
+    offsets = _offsets(seed)
+    for level, cell in enumerate(LEVELS):
+        begin = offsets[_FARTHEST_OCTAVE, level] if octaves is None else offsets[octaves + _FARTHEST_OCTAVE, level]
+        pair = _interpolated(scaled * np.float32(_PER_CELL / cell) + begin, bins)
+        result[FIELDS * level : FIELDS * (level + 1)] = cv2.split(pair)
     return result
 
 
-def _catmull_rom(fraction: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Weights of the four cells around places ``fraction`` of a cell after the second: ``(n, 4)``."""
-    f = fraction
-    return np.stack(
-        [
-            f * (-0.5 + f * (1.0 - 0.5 * f)),
-            1.0 + f * f * (-2.5 + 1.5 * f),
-            f * (0.5 + f * (2.0 - 1.5 * f)),
-            f * f * (-0.5 + 0.5 * f),
-        ],
-        axis=1,
-    )
+def _interpolated(spots: Fields, bins: Fields | None) -> Fields:
+    """Both fields of the tile at ``spots``, in samples of the tile, of mip-map ``bins`` or between two: (h, w, 2)."""
+    spots -= np.floor(spots * np.float32(1 / _SIDE)) * np.float32(_SIDE)
+    if bins is None:
+        return _tile_at(spots, 0)
+    first = np.floor(bins)
+    part = (bins - first)[..., None]
+    one = _tile_at(spots, first)
+    if not part.any():
+        return one
+    two = _tile_at(spots, np.minimum(first + 1, _REACH))
+    norm = np.sqrt((1 - part) ** 2 + part**2 + 2 * part * (1 - part) * np.float32(_LIKENESS))
+    mixed: Fields = ((1 - part) * one + part * two) / norm
+    return mixed
 
 
-def _generator(seed: int, stream: int) -> np.random.Generator:
+def _tile_at(spots: Fields, bin_: Fields | int) -> Fields:
+    atlas, step = _atlas(), _SIDE + 2 * _APRON
+    spots = spots.copy()
+    spots[..., 0] += _APRON
+    spots[..., 1] += (bin_ + _REACH) * step + _APRON
+    return np.asarray(cv2.remap(atlas, spots, None, cv2.INTER_CUBIC), np.float32)
+
+
+@lru_cache(maxsize=1)
+def _atlas() -> Fields:
+    """The tile's two fields at every mip-map, one above the other with aprons: f32 ``(maps * rows, columns, 2)``."""
+    white = _generator(0, _TILE_STREAM).standard_normal((FIELDS, _SIDE, _SIDE), dtype=np.float32)
+    spectrum = np.fft.rfft2(white)
+    maps = []
+    for bin_ in range(-_REACH, _REACH + 1):
+        fields = np.fft.irfft2(spectrum * _response(2.0 ** (bin_ / _BINS)), s=(_SIDE, _SIDE))
+        fields -= fields.mean(axis=(1, 2), keepdims=True)
+        pair = np.pad(fields.transpose(1, 2, 0), ((_APRON, _APRON), (_APRON, _APRON), (0, 0)), mode="wrap")
+        maps.append(_normalised(pair.astype(np.float32)))
+    atlas = np.concatenate(maps)
+    atlas.setflags(write=False)
+    return atlas
+
+
+def _normalised(pair: Fields) -> Fields:
+    """One mip-map with unit variance at the places between its samples, where it is read."""
+    y, x = np.mgrid[0:_SIDE:2, 0:_SIDE:2]
+    jitter = _generator(0, _TILE_STREAM, 1).random((*y.shape, 2)) * 2
+    read = cv2.remap(pair, (np.stack([x, y], -1) + jitter + _APRON).astype(np.float32), None, cv2.INTER_CUBIC)
+    return np.asarray(pair / read.std(axis=(0, 1)), np.float32)
+
+
+def _response(width: float) -> npt.NDArray[np.float64]:
+    """What the filter for cells of ``width`` lets through, at the frequencies of the tile's ``rfft2``."""
+    vertical = _root_raised_cosine(np.abs(np.fft.fftfreq(_SIDE)) * _PER_CELL * width)
+    horizontal = _root_raised_cosine(np.fft.rfftfreq(_SIDE) * _PER_CELL * width)
+    return np.outer(vertical, horizontal)
+
+
+def _root_raised_cosine(frequency: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Amplitude at a frequency in cycles a cell: its square, repeated at every whole frequency, sums to one."""
+    part = np.clip((frequency - (1 - _ROLL_OFF) / 2) / _ROLL_OFF, 0, 1)
+    return np.asarray(np.cos(np.pi / 2 * part), np.float64)
+
+
+def _likeness() -> float:
+    """The correlation of two neighbouring mip-maps, which are the same white noise through filters of two widths."""
+    one, two = _response(1.0), _response(2.0 ** (1 / _BINS))
+    weight = np.full(one.shape[1], 2.0)
+    weight[0] = 1.0
+    product, first, second = (float((x * weight).sum()) for x in (one * two, one * one, two * two))
+    return product / float(np.sqrt(first * second))
+
+
+_SIDE = _CELLS * _PER_CELL
+_LIKENESS = _likeness()
+
+
+@lru_cache(maxsize=64)
+def _offsets(seed: int) -> Fields:
+    """Where in the tile each octave's levels begin for a seed: f32 ``(octaves, 4, 2)``, in samples of the tile."""
+    random = _generator(seed, _SURFACE_STREAM)
+    offsets = (random.random((2 * _FARTHEST_OCTAVE + 1, len(LEVELS), 2)) * _SIDE).astype(np.float32)
+    offsets.setflags(write=False)
+    return offsets
+
+
+def _generator(seed: int, stream: int, part: int = 0) -> np.random.Generator:
     """A counter-based generator for one purpose: streams of one seed are independent of one another."""
-    key = np.array([seed & 0xFFFF_FFFF_FFFF_FFFF, stream], np.uint64)
+    key = np.array([seed & 0xFFFF_FFFF_FFFF_FFFF, stream + (part << 8)], np.uint64)
     return np.random.Generator(np.random.Philox(key=key))
 
 

@@ -90,10 +90,8 @@ def smoothstep(low: float, high: float, value: Tensor) -> Tensor:
 def ramp(value: Tensor, colours: tuple[tuple[float, float, float], ...]) -> Tensor:
     """Colour a map (n, 1, h, w) by a table of evenly spaced colours, linear between them: (n, 3, h, w)."""
     table = value.new_tensor(colours)
-    place = value[:, 0].clamp(0, 1) * (len(colours) - 1)
-    first = place.floor().clamp(0, len(colours) - 2).long()
-    part = (place - first)[..., None]
-    return (table[first] * (1 - part) + table[first + 1] * part).permute(0, 3, 1, 2)
+    steps = (value * (len(colours) - 1) - torch.arange(len(colours) - 1).to(value).view(1, -1, 1, 1)).clamp(0, 1)
+    return functional.conv2d(steps, table.diff(dim=0).T[..., None, None], table[0])
 
 
 def gradients(image: Tensor) -> tuple[Tensor, Tensor]:
@@ -166,7 +164,47 @@ def along(field: Tensor, direction: Tensor, length: int = 9, width: float = 0.55
     return (strokes.reshape(n, c, count, h, w) * share[:, None]).sum(2)
 
 
+def combed(field: Tensor, turns: tuple[int, ...], length: int, width: float) -> Tensor:
+    """Draw each channel of a field (n, c, h, w) out along an angle of its own, ``turns`` in eighths of a half turn.
+
+    As ``along`` with a fixed direction; isolines of the outcome run nearly straight.
+    """
+    kernels = line_kernels(8, length, width)[list(turns)].to(field)
+    padded = functional.pad(field, (length // 2,) * 4, mode="replicate")
+    return functional.conv2d(padded, kernels, groups=len(turns))
+
+
 def sheen(height: Tensor, light: tuple[float, float] = (-0.7, -0.7)) -> Tensor:
     """How much a relief (n, 1, h, w) faces a light from the side that ``light`` (x, y) points to: about -1..1."""
     right, down = gradients(height)
     return torch.tanh(right * light[0] + down * light[1])
+
+
+def mix(noise: Tensor, field: int, weights: tuple[float, float, float, float]) -> Tensor:
+    """Add the four levels of one of the pyramid's two fields with ``weights``: (n, 1, h / 4, w / 4)."""
+    return (noise[:, field::2] * noise.new_tensor(weights).view(1, 4, 1, 1)).sum(1, keepdim=True)
+
+
+def calmness(bright: Tensor, reach: float = 4.0) -> Tensor:
+    """1 on smooth surfaces, towards 0 amid fine detail, where added texture would drown the subject.
+
+    ``reach`` in pixels is how far a detail keeps texture away.
+    """
+    right, down = gradients(bright)
+    return torch.exp(-blur(torch.sqrt(right**2 + down**2 + 1e-8), reach) * 22.0)
+
+
+def edge(bright: Tensor) -> Tensor:
+    """Contours of a brightness: (n, 1, h, w), about 0..0.3."""
+    right, down = gradients(blur(bright, 1.0))
+    return (torch.sqrt(right**2 + down**2 + 1e-8) - 0.02).clamp(min=0)
+
+
+def isoline(height: Tensor, width: float, slack: float) -> Tensor:
+    """Anti-aliased lines about ``width`` pixels wide where a map crosses zero: (n, 1, h, w), 0..1.
+
+    Where the map is flatter than ``slack`` per pixel, it counts as that steep.
+    """
+    right, down = gradients(height)
+    distance = height.abs() / torch.sqrt(right**2 + down**2 + slack**2)
+    return smoothstep(width / 2 + 0.8, width / 2 - 0.8, distance)

@@ -1,6 +1,6 @@
 """What each number of the condition vector means: the contract between prompts, runtime, trainer and weights.
 
-A condition is f32 ``(15,)``: a weight for each of the nine looks, four modifiers, the diffusion time ``t`` (1 is pure
+A condition is f32 ``(24,)``: a weight for each of the eighteen looks, four modifiers, the diffusion time ``t`` (1 is pure
 noise) and the size of the step from it. Adding a look means training again: names may be appended, never reordered.
 """
 
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-LOOK_NAMES: Final = ("photo", "ink", "sketch", "watercolour", "neon", "lava", "ice", "oil", "moss")
+LOOK_NAMES: Final = (
+    *("photo", "ink", "sketch", "watercolour", "neon", "lava", "ice", "oil", "moss"),
+    *("comic", "thermal", "film", "glass", "circuit", "starry", "coral", "space", "marble"),
+)
 """The looks, in the order of their weights. ``photo`` returns the source: modifiers alone act on it."""
 
-GENERATING: Final = ("lava", "ice", "oil", "moss")
+GENERATING: Final = ("lava", "ice", "oil", "moss", "glass", "circuit", "starry", "coral", "space", "marble")
 """The looks that draw texture which the source lacks, from the noise pyramid."""
 
 MODIFIER_NAMES: Final = ("temperature", "brightness", "vividness", "softness")
