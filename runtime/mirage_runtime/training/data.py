@@ -101,7 +101,7 @@ def leaves(random: np.random.Generator, size: int) -> Floats:
     soft = random.uniform(0.4, 1.4)
     for _ in range(random.integers(4, 45)):
         radius = size * (0.02 + 0.55 * random.random() ** 2.2)
-        cover = cv2.GaussianBlur(_shape(random, size, radius), (0, 0), soft)[..., None]
+        cover = cv2.GaussianBlur(outline(random, size, radius), (0, 0), soft)[..., None]
         kind = random.random()
         fill = cloud(random, size) if kind < 0.3 else gradient(random, size) if kind < 0.65 else random.random(3)
         if random.random() < 0.3:  # a shadow under the shape
@@ -175,10 +175,10 @@ def glyphs(random: np.random.Generator, image: Floats) -> Floats:
     return canvas.astype(np.float32) / np.float32(255)
 
 
-def _shape(random: np.random.Generator, size: int, radius: float) -> Floats:
-    """An ellipse, a polygon, a smooth blob or a bar: f32 ``(size, size)``, 1 inside."""
+def outline(random: np.random.Generator, size: int, radius: float, *, centred: bool = False) -> Floats:
+    """An ellipse, a polygon, a smooth blob or a bar, anywhere or in the middle: f32 ``(size, size)``, 1 inside."""
     mask = np.zeros((size, size), np.float32)
-    centre = random.uniform(-0.1, 1.1, 2) * size
+    centre = np.full(2, size / 2) if centred else random.uniform(-0.1, 1.1, 2) * size
     kind = random.random()
     if kind < 0.4:
         axes = (int(radius) + 1, int(radius * random.uniform(0.2, 1)) + 1)

@@ -35,7 +35,8 @@ def export(checkpoint: Path, model: Path) -> Path:
     """
     rows, columns = (torch.export.Dim(name, min=2, max=512) for name in ("rows", "columns"))
     picture = {1: 16 * rows, 2: 16 * columns}
-    shapes = (*(picture for _ in INPUTS[:5]), {2: 4 * rows, 3: 4 * columns}, None)
+    grid = {2: 4 * rows, 3: 4 * columns}
+    shapes = (*(picture for _ in INPUTS[:4]), grid, grid, None)
     model.parent.mkdir(parents=True, exist_ok=True)
     partial = model.with_suffix(".part.onnx")
     chatter = logging.getLogger("torch.onnx")
@@ -81,7 +82,7 @@ def example_inputs(size: int) -> tuple[torch.Tensor, ...]:
         picture.clone(),
         picture.to(torch.int8),
         picture.clone(),
-        torch.zeros(1, size, size, 1, dtype=torch.uint8),
+        torch.zeros(1, 1, size // noise.GRID, size // noise.GRID),
         torch.zeros(1, noise.CHANNELS, size // noise.GRID, size // noise.GRID),
         torch.zeros(1, layout.CONDITION),
     )

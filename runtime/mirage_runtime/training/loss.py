@@ -3,7 +3,7 @@
 The loss is the distance of pixels (absolute, and squared: the absolute distance alone is content with a median, which
 for rare bright cracks is no crack), of gradients at two scales, and of local band energies. Distances are smallest
 for a picture that is slightly too smooth; the energy term asks each octave for as much contrast as the teacher has,
-wherever it is.
+wherever it is. To these comes how much the error flickers.
 """
 
 from __future__ import annotations
@@ -13,15 +13,23 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def distance(prediction: Tensor, target: Tensor) -> Tensor:
-    """The loss of a folded prediction (n, 12, h / 2, w / 2) against pictures (n, 3, h, w)."""
-    image = unfolded(prediction)
+def distance(image: Tensor, target: Tensor) -> Tensor:
+    """The loss of pictures (n, 3, h, w) against the teachers'."""
     loss = functional.l1_loss(image, target) + 2.0 * functional.mse_loss(image, target)
     for scale, weight in ((1, 1.0), (2, 0.25)):
         one, two = (functional.avg_pool2d(x, scale) if scale > 1 else x for x in (image, target))
         for axis in (2, 3):
             loss = loss + weight * functional.l1_loss(one.diff(dim=axis), two.diff(dim=axis))
     return loss + 0.06 * _energy_gap(image, target)
+
+
+def flicker(image: Tensor, target: Tensor, error: Tensor, continued: Tensor) -> Tensor:
+    """How much the error changes from frame to frame, as seen by an eye that follows the surface.
+
+    ``error`` (n, 3, h, w) is the last frame's ``image - target``, moved to where it belongs now, ``continued``
+    (n, 1, h, w) where that is known. Texture that changes as the teacher's does costs nothing.
+    """
+    return ((image - target - error).abs() * continued).mean()
 
 
 def _energy_gap(image: Tensor, target: Tensor) -> Tensor:

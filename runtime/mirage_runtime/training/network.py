@@ -10,8 +10,9 @@ Its shape is set by what two CPU cores can do in about 20 ms at 768x432 (see the
   its patches as a grid along thin dark lines; two overlapping 3x3 convolutions at half size do not.
 - Prompt, modifiers and diffusion time act through one small perceptron that scales and shifts every block.
 
-``memory`` and ``validity`` (the last output, moved to where it belongs now, and where that can be trusted) are inputs
-already. This version is trained without them: they are zero.
+- ``memory`` (the last output, moved to where it belongs now) and ``validity`` (where that can be trusted) enter at the
+  stem and again at the head, which decides for each pixel how much of the memory to keep. At most four fifths: were it
+  more, a byte's rounding would freeze what is left of an error, and a stream would drift.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ OUTPUT = "image"
 
 
 _LEAK = 0.03
+_MOST_KEPT = 0.8
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Network(nn.Module):
         self.source_stem = nn.Conv2d(48, quarter, 1)
         self.noised_stem = nn.Conv2d(48, quarter, 1)
         self.memory_stem = nn.Conv2d(48, quarter, 1, bias=False)
-        self.validity_stem = nn.Conv2d(16, quarter, 1, bias=False)
+        self.validity_stem = nn.Conv2d(1, quarter, 1, bias=False)
         self.noise_stem = nn.Conv2d(noise.CHANNELS, quarter, 1)
         self.encoder = nn.ModuleList(_blocks(w, n) for w, n in zip(shape.widths, shape.encoder, strict=True))
         self.down = nn.ModuleList(
@@ -90,8 +92,8 @@ class Network(nn.Module):
         self.up = nn.ModuleList([nn.Conv2d(eighth, quarter * 4, 1), nn.Conv2d(sixteenth, eighth * 4, 1)])
         self.decoder = nn.ModuleList(_blocks(w, n) for w, n in zip(shape.widths[:2], shape.decoder, strict=True))
         self.to_half = nn.Conv2d(quarter, shape.head * 4, 1)
-        self.head_first = nn.Conv2d(shape.head + 12, shape.head, 3, padding=1)
-        self.head_second = nn.Conv2d(shape.head, 12, 3, padding=1)
+        self.head_first = nn.Conv2d(shape.head + 24, shape.head, 3, padding=1)
+        self.head_second = nn.Conv2d(shape.head, 16, 3, padding=1)
         # A convolution that changes nothing: engines that compute in bfloat16 leave the sums after the last one in f32.
         self.register_buffer("unchanged", torch.eye(12)[:, :, None, None], persistent=False)
         self.modulated = [*self._modulated_channels(), 12, 6]
@@ -102,9 +104,6 @@ class Network(nn.Module):
             nn.SiLU(),
             nn.Linear(shape.condition, sum(self.modulated)),
         )
-        # Memory arrives in a later version: zeros have no gradient here, and no say before that.
-        nn.init.zeros_(self.memory_stem.weight)
-        nn.init.zeros_(self.validity_stem.weight)
 
     def predict(
         self,
@@ -118,11 +117,13 @@ class Network(nn.Module):
     ) -> Tensor:
         """Predict the finished picture, f32 (n, 12, h / 2, w / 2) folded by 2, about 0 black to 1 white.
 
-        ``source``, ``estimate`` and ``memory`` are u8 (n, h, w, 3), ``epsilon`` i8 (n, h, w, 3), ``validity`` u8
-        (n, h, w, 1), ``noise`` f32 (n, 8, h / 4, w / 4), ``condition`` f32 (n, 15) as ``layout`` describes it.
+        ``source``, ``estimate`` and ``memory`` are u8 (n, h, w, 3), ``epsilon`` i8 (n, h, w, 3), ``validity`` f32
+        (n, 1, h / 4, w / 4), 0..1, ``noise`` f32 (n, 8, h / 4, w / 4), ``condition`` f32 (n, 24) as ``layout``
+        describes it.
         """
-        coverage, low, span = self._paint(source, estimate, epsilon, memory, validity, noise, condition)
-        return coverage * span + low
+        coverage, low, span, kept = self._paint(source, estimate, epsilon, memory, validity, noise, condition)
+        painted = coverage * span + low
+        return painted + kept * (fold(memory, 2).float() * (1.0 / 255.0) - painted)
 
     def forward(
         self,
@@ -135,9 +136,10 @@ class Network(nn.Module):
         condition: Tensor,
     ) -> Tensor:
         """Like ``predict``, but the finished picture as bytes: u8 (n, h, w, 3)."""
-        coverage, low, span = self._paint(source, estimate, epsilon, memory, validity, noise, condition)
-        image = coverage * (span * 255.0) + (low * 255.0 + 0.5)
-        return unfold(image.clamp(0.0, 255.0).to(torch.uint8), 2)
+        coverage, low, span, kept = self._paint(source, estimate, epsilon, memory, validity, noise, condition)
+        painted = coverage * (span * 255.0) + low * 255.0
+        image = painted + kept * (fold(memory, 2).float() - painted)
+        return unfold((image + 0.5).clamp(0.0, 255.0).to(torch.uint8), 2)
 
     def _paint(
         self,
@@ -148,8 +150,9 @@ class Network(nn.Module):
         validity: Tensor,
         pyramid: Tensor,
         condition: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Coverage 0..1 (n, 12, h / 2, w / 2), and the look's lowest value and span in each channel (n, 12, 1, 1).
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Coverage 0..1 (n, 12, h / 2, w / 2), the look's lowest value and span in each channel (n, 12, 1, 1), and how
+        much of the memory to keep (n, 12, h / 2, w / 2).
 
         A line's edge is a step between a look's two ends, ink and paper say. Clipping gives steps for nothing, where a
         small head could only draw slopes. In training the clip leaks, so that nothing is ever stuck beyond it.
@@ -159,14 +162,19 @@ class Network(nn.Module):
         x = self._body(x, modulation)
         half = functional.pixel_shuffle(self.to_half(x), 2)
         picture = _signed(fold(source, 2))
-        half = functional.silu(modulate(self.head_first(torch.cat([half, picture], 1)), modulation.pop(0)))
-        kept = modulation.pop(0)[:, :, None, None]
-        raw = self.head_second(half) + functional.conv2d(kept * picture, self.unchanged) + 0.5
+        trusted = functional.interpolate(validity, scale_factor=2.0, mode="nearest")
+        remembered = _signed(fold(memory, 2)) * trusted
+        seen = torch.cat([half, picture, remembered], 1)
+        half = functional.silu(modulate(self.head_first(seen), modulation.pop(0)))
+        direct = modulation.pop(0)[:, :, None, None]
+        drawn = self.head_second(half)
+        raw = drawn[:, :12] + functional.conv2d(direct * picture, self.unchanged) + 0.5
+        kept = (torch.sigmoid(drawn[:, 12:]) * (_MOST_KEPT * trusted)).repeat_interleave(3, 1)
         coverage = raw.clamp(0.0, 1.0)
         if self.training:
             coverage = coverage + _LEAK * (raw - coverage)
         low, span = modulation.pop(0)[:, :, None, None].repeat(1, 4, 1, 1).unflatten(1, (4, 2, 3)).unbind(2)
-        return coverage, low.flatten(1, 2), 1.0 + span.flatten(1, 2)
+        return coverage, low.flatten(1, 2), 1.0 + span.flatten(1, 2), kept
 
     def _stem(
         self,
@@ -186,8 +194,8 @@ class Network(nn.Module):
         result: Tensor = (
             folded(self.source_stem, _signed(runs(source, 4)))
             + folded(self.noised_stem, noised)
-            + folded(self.memory_stem, runs(memory, 4).float() * (1.0 / 255.0))
-            + folded(self.validity_stem, runs(validity, 4).float() * (1.0 / 255.0))
+            + folded(self.memory_stem, _signed(runs(memory, 4))) * validity
+            + self.validity_stem(validity)
             + self.noise_stem(pyramid)
         )
         return result

@@ -1,8 +1,9 @@
 """Train ``lsd-mini``: one loop that resumes, reports and leaves a checkpoint and a log.
 
-Per step: crop procedural pictures, let the teachers paint them from the noise that the network will see, disturb the
-result to a random time, and ask the network for the finished picture (x0-prediction). Six of ten examples are at pure
-noise, since one step from there is what a live stream runs.
+Per step: take the next frame of each stream of procedural video, let the teachers paint it from the noise that the
+network will see, disturb the result to a random time, and ask the network for the finished picture (x0-prediction).
+Two of three examples are at pure noise, since one step from there is what a live stream runs. Some examples learn that
+one long step leads where two short ones do (shortcut models, Frans et al. 2024, arXiv:2410.12557).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,13 +23,16 @@ from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from mirage_runtime.engines import usable_cores
+from mirage_runtime.models.lsd import layout
 from mirage_runtime.training import data
-from mirage_runtime.training.examples import make_example
-from mirage_runtime.training.loss import distance
+from mirage_runtime.training.examples import Augmentation, Streams
+from mirage_runtime.training.loss import distance, flicker, unfolded
 from mirage_runtime.training.network import Network
 from mirage_runtime.training.workers import Gradients, InProcess, Processes, shared
 
 _WARM_UP = 200
+_FLICKER = 0.5  # weight of the error's changes beside the error itself
+_SHORTCUT_EVERY = 4  # steps: in these, half of the examples learn to take long steps
 _REPORT_SECONDS = 0.5
 
 
@@ -56,6 +60,10 @@ class TrainOptions:
     """``cpu``, ``cuda`` or ``auto``."""
     save_every: float = 60.0
     """Seconds between checkpoints."""
+    augmentation: Augmentation = Augmentation()
+    """What the streams' past suffers."""
+    shortcut: bool = True
+    """Whether long steps learn from short ones."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +95,8 @@ class Trained:
 def train(options: TrainOptions, progress: Callable[[Progress], None] | None = None) -> Trained:
     """Train, or continue to train, until the schedule ends; ``progress`` may raise to stop after a saved checkpoint.
 
-    Deterministic for a fixed seed, number of workers and machine when the schedule is in steps, resumed or not: all
-    that is random follows from the seed and the step's number. Raises ``ValueError`` for a crop that is not a multiple
+    Deterministic for a fixed seed, number of workers and machine when the schedule is in steps and not interrupted: a
+    run that is resumed begins new streams. Raises ``ValueError`` for a crop that is not a multiple
     of 32 or larger than the pictures, and for a batch that does not divide into the workers' parts.
     """
     if options.crop % 32 or options.crop > options.picture_size:
@@ -221,29 +229,77 @@ class _Run:
 
 
 class _Part:
-    """One worker's part of every batch: draws it and differentiates the loss."""
+    """One worker's part of every batch: its own streams, their next frames, and the loss's gradients."""
 
     def __init__(self, options: TrainOptions, workers: int, weights: Tensor) -> None:
         self.options = options
         self.device = _device(options)
         self.count = options.batch // workers
-        pictures = data.pictures(options.pictures, options.picture_size, options.seed, options.folder)
-        self.sources = torch.from_numpy(pictures)
+        self.pictures = data.pictures(options.pictures, options.picture_size, options.seed, options.folder)
         self.network = Network().to(self.device)
         self.parameters = list(self.network.parameters())
         self.weights = weights
+        self.streams: Streams | None = None
 
     def __call__(self, step: int, worker: int) -> tuple[float, Tensor]:
         """Loss and flat gradients of this worker's part in one step."""
         with torch.no_grad():
             vector_to_parameters(self.weights.to(self.device), self.parameters)
-        random = torch.Generator().manual_seed((self.options.seed * 1_000_003 + step) * 64 + worker)
-        example = make_example(self.sources, self.count, self.options.crop, random, self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            prediction = self.network.predict(*example.inputs)
-        loss = distance(prediction.float(), example.target)
+        if self.streams is None:
+            seed = (self.options.seed * 1_000_003 + step) * 64 + worker
+            augmentation, crop = self.options.augmentation, self.options.crop
+            self.streams = Streams(self.pictures, self.count, crop, seed, self.device, augmentation)
+        example = self.streams.next()
+        target = example.target
+        if self.options.shortcut and step % _SHORTCUT_EVERY == 0:
+            target = self._with_shortcuts(example.inputs, target, step)
+        image = self._predict(example.inputs)
+        self.streams.keep(image.detach())
+        loss = distance(image, target) + _FLICKER * flicker(image, target, example.error, example.continued)
         gradients = torch.autograd.grad(loss, self.parameters)
         return loss.item(), torch.cat([gradient.flatten() for gradient in gradients]).cpu()
+
+    def _predict(self, inputs: Sequence[Tensor]) -> Tensor:
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            prediction = self.network.predict(*inputs)
+        return unfolded(prediction.float())
+
+    @torch.no_grad()
+    def _with_shortcuts(self, inputs: tuple[Tensor, ...], target: Tensor, step: int) -> Tensor:
+        """Let half of the examples take a step of twice ``d``, and make what two of ``d`` lead to their target.
+
+        In terms of the finished pictures x1 and x2 that the two steps from times t and t - d predict, a step of 2 d
+        gets to the same point if it predicts ((t - 2 d) x1 + t x2) / (2 (t - d)).
+        """
+        half = max(1, self.count // 2)
+        random = np.random.default_rng([self.options.seed, step])
+        condition = inputs[6]
+        d = 0.5 ** random.integers(1, 6, half)
+        t = 2 * d * np.ceil(random.random(half) * (1 / (2 * d)))
+        short, long = (x.clone() for x in (condition[:half], condition[:half]))
+        d_, t_ = (torch.from_numpy(x).float().to(self.device) for x in (d, t))
+        short[:, layout.TIME], short[:, layout.STEP] = t_, d_
+        long[:, layout.TIME], long[:, layout.STEP] = t_, 2 * d_
+        rows = [x[:half] for x in inputs]
+        first = self._predict([*rows[:6], short])
+        d_, t_ = d_.view(-1, 1, 1, 1), t_.view(-1, 1, 1, 1)
+        then = between(rows[1].permute(0, 3, 1, 2).float() / 255, first, t_, d_)
+        rows[1] = (then.clamp(0, 1) * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        short[:, layout.TIME] -= short[:, layout.STEP]
+        second = self._predict([*rows[:6], short])
+        led = ((t_ - 2 * d_) * first + t_ * second) / (2 * (t_ - d_))
+        condition[:half] = long
+        return torch.cat([led.clamp(0, 1), target[half:]])
+
+
+def between(estimate: Tensor, predicted: Tensor, t: Tensor, d: Tensor) -> Tensor:
+    """The clean part of the point that a step of ``d`` from time ``t`` leads to.
+
+    A point at time t is (1 - t) times a picture plus t times the noise. On the straight line towards the predicted
+    picture the noise stays and the picture becomes this blend; at t = 1 that is the prediction.
+    """
+    mixed: Tensor = ((1 - d / t) * (1 - t) * estimate + (d / t) * predicted) / (1 - t + d)
+    return mixed
 
 
 def _device(options: TrainOptions) -> torch.device:

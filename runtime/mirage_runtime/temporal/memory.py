@@ -1,0 +1,108 @@
+"""The memory of one stream: the last output, the frame it was made of, and the surfaces that texture is anchored to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mirage_kernels.noise import GRID
+from mirage_runtime.temporal import motion
+from mirage_runtime.temporal.motion import Motion, View
+from mirage_runtime.temporal.surface import Surface
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+_CUT = 0.25  # share of the frame that must be recognised for it to be the same scene
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What is remembered of the frame at hand."""
+
+    memory: Bytes | None
+    """The last output, moved to where it belongs now: u8 ``(height, width, 3)``; None where nothing is remembered."""
+    validity: Floats
+    """How far that can be trusted, 0..1: f32 ``(height / 4, width / 4)``."""
+    places: Floats
+    """Where on its surface each noise sample lies: f32 ``(height / 4, width / 4, 2)``."""
+    stretch: Floats | None
+    """Screen pixels to a pixel of the surface, f32 ``(height / 4, width / 4)``; None for 1."""
+    reset: bool = False
+    """Whether the scene was taken for another, and the memory began anew."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the engine says of a frame, at the noise grid's resolution. Everything is optional."""
+
+    motion: Floats | None = None
+    """Pixels back to the remembered frame, f32 ``(height / 4, width / 4, 2)``; may hold what is not finite."""
+    depth: Floats | None = None
+    """Metres, f32 ``(height / 4, width / 4)``; 0 where unknown."""
+
+
+class Memory:
+    """Recall before a frame is transformed, keep after. One stream's; not for several threads at once."""
+
+    def __init__(self) -> None:
+        self.resets = 0
+        """How often a cut began the memory anew."""
+        self._view: View | None = None
+        self._surface: Surface | None = None
+        self._output: Bytes | None = None
+
+    def recall(self, frame: Bytes, evidence: Evidence | None = None) -> Recalled:
+        """Take the next frame, u8 ``(height, width, 3)`` with sides that are multiples of 16, and say what is known.
+
+        A frame of another size, and a cut, begin anew.
+        """
+        evidence = evidence or Evidence()
+        height, width = frame.shape[:2]
+        before, now = self._view, View.of(frame, evidence.depth)
+        self._view = now
+        if before is None or self._surface is None or before.half.shape != now.half.shape:
+            return self._anew(height, width)
+        found = _motion(evidence, before, now)
+        if float(found.trust.mean()) < _CUT:
+            self.resets += 1
+            return self._anew(height, width, reset=True)
+        self._surface.advance(found.field, found.trust)
+        places, stretch = self._surface.places, self._surface.stretch()
+        if self._output is None:
+            return Recalled(None, np.zeros_like(found.trust), places, stretch)
+        memory = warped(self._output, found.field)
+        return Recalled(memory, found.trust, places, stretch)
+
+    def keep(self, output: Bytes) -> None:
+        """Remember what was made of the last frame, u8 ``(height, width, 3)``; it is not copied."""
+        self._output = output
+
+    def forget_appearance(self) -> None:
+        """Forget the last output; surfaces and their motion are still known."""
+        self._output = None
+
+    def forget(self) -> None:
+        """Forget everything."""
+        self._view = self._surface = self._output = None
+
+    def _anew(self, height: int, width: int, *, reset: bool = False) -> Recalled:
+        self._output = None
+        self._surface = Surface(height, width)
+        unknown = np.zeros((height // GRID, width // GRID), np.float32)
+        return Recalled(None, unknown, self._surface.places, None, reset)
+
+
+def warped(picture: Bytes, field: Floats) -> Bytes:
+    """Move a picture u8 ``(height, width, 3)`` along a motion f32 ``(height / 4, width / 4, 2)`` of pixels."""
+    places = motion.enlarged(field, *picture.shape[:2])
+    return np.asarray(cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _motion(evidence: Evidence, before: View, now: View) -> Motion:
+    if evidence.motion is not None:
+        return motion.given(evidence.motion, before, now)
+    return motion.estimate(before, now)

@@ -1,0 +1,290 @@
+"""Where each place of a frame was in the frame that is remembered: as the engine says, or as far as it can be seen.
+
+Motion is backward, as in the protocol: position in the remembered frame minus position now, x and y in pixels. It is
+kept at the resolution of the noise grid, a sample for every 4x4 pixels, and enlarged when pictures are warped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mirage_kernels.noise import GRID
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+_STILL = 3  # of 255: a change in a 4x4 mean that sensor noise makes, and motion hardly
+_DETAILED = 12  # of 255: variation in 3x3 samples that motion would show in
+_AROUND = (25, 25)  # samples: how far around detail speaks for plain places
+_CLEAR = (12.0, 36.0)  # of 255: differences of colour between which trust in a match fades
+_AGREE = (0.75, 2.0)  # pixels: differences of forward and backward motion between which trust fades
+_CREEP = 0.5  # pixels: a camera that moves more moves plain places too, though they show no change
+_CAMERA = (0.6, 1.5)  # pixels: distances from the camera's motion between which the search is believed instead
+_CAMERA_PLAIN = (4.0, 8.0)  # the same where there is no detail to search for
+_FEWEST = 24  # places with detail that a camera's motion is fitted to
+_SMALLEST = 48  # pixels: frames below are too small to look for motion in
+_NEARER = 0.08  # share of the distance that a surface may have come nearer without being another
+
+
+@dataclass(frozen=True)
+class View:
+    """A frame as it is remembered: reduced once, compared many times."""
+
+    half: Bytes
+    """Grey, half size, where motion is looked for."""
+    quarter: Bytes
+    """RGB at the noise grid's resolution: (height / 4, width / 4, 3)."""
+    depth: Floats | None = None
+    """Metres at the noise grid's resolution; 0 where unknown."""
+
+    @classmethod
+    def of(cls, frame: Bytes, depth: Floats | None = None) -> View:
+        """Reduce a frame u8 ``(height, width, 3)`` whose sides are multiples of 16."""
+        height, width = frame.shape[:2]
+        half = cv2.resize(frame, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        quarter = cv2.resize(half, (width // GRID, height // GRID), interpolation=cv2.INTER_AREA)
+        return cls(cv2.cvtColor(half, cv2.COLOR_RGB2GRAY), np.asarray(quarter, np.uint8), depth)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Motion and how far it can be trusted."""
+
+    field: Floats
+    """Pixels, f32 ``(height / 4, width / 4, 2)``."""
+    trust: Floats
+    """0..1, f32 ``(height / 4, width / 4)``: 0 where what is seen now was hidden or outside."""
+
+
+def estimate(before: View, now: View) -> Motion:
+    """Look for the motion: dense inverse search (Kroeger et al. 2016, arXiv:1603.03590), forward and backward.
+
+    What has not changed has not moved. Trust asks that both directions agree (Sundaram et al. 2010) and that the
+    colours do.
+    """
+    rows, columns = now.quarter.shape[:2]
+    still = _still(before, now)
+    field = np.zeros((rows, columns, 2), np.float32)
+    if still.all() or min(now.half.shape) * 2 < _SMALLEST:
+        return Motion(field, _likeness(before, now, field) * _inside(field))
+    detailed = _largest(_detail(now.quarter)) > _DETAILED
+    back = _reduced(_search(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(now.half, before.half, None), rows, columns)
+    forth = _reduced(_search(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST).calc(before.half, now.half, None), rows, columns)
+    camera = _camera(back, detailed, before, now)
+    if camera is not None:
+        still &= _length(camera) < _CREEP
+        back = _settled(back, camera, detailed)
+    field = np.where(still[..., None], np.float32(0), back)
+    returned = cv2.remap(forth, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    gap = _length(returned + field) - 0.05 * _length(field)
+    agreed = np.where(detailed, _fade(gap, _AGREE), np.float32(1))  # a search of plain places says nothing
+    trust = agreed * _likeness(before, now, field) * _inside(field)
+    return Motion(field, np.where(still, np.float32(1), trust))
+
+
+def given(field: Floats, before: View, now: View) -> Motion:
+    """Take an engine's motion, f32 ``(height / 4, width / 4, 2)``, where it is finite; trust it where colours agree.
+
+    With depth in both frames, a place that was nearer before than it is now was another surface's.
+    """
+    finite = np.isfinite(field[..., 0]) & np.isfinite(field[..., 1])
+    reach = np.float32(4 * GRID * max(field.shape[:2]))
+    field = np.where(finite[..., None], np.clip(field, -reach, reach), np.float32(0))
+    trust = _likeness(before, now, field) * _inside(field) * finite
+    if before.depth is not None and now.depth is not None:
+        was = cv2.remap(before.depth, _spots(field), None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        hidden = (was > 0) & (now.depth > 0) & (was < now.depth * (1 - _NEARER))
+        trust = np.where(hidden, np.float32(0), trust)
+    return Motion(field, np.asarray(trust, np.float32))
+
+
+def from_camera(depth: Floats, now: Floats, before: Floats, size: tuple[int, int]) -> Floats:
+    """The motion of a world at rest seen by a moving camera: f32 ``(h, w, 2)``, in pixels of a frame of ``size``.
+
+    ``depth`` is f32 ``(h, w)``, metres along the viewing axis, 0 or infinite where unknown (then as if far away).
+    ``now`` and ``before`` are pairs of matrices f32 ``(2, 4, 4)``, view and projection as in SPEC.md section 5.6.
+    ``size`` is (height, width). Not finite where the place was behind the camera. Raises ``ValueError`` for a camera
+    that cannot be inverted.
+    """
+    height, width = size
+    rows, columns = depth.shape
+    x = (np.arange(columns, dtype=np.float64) + 0.5) / columns * 2 - 1
+    y = 1 - (np.arange(rows, dtype=np.float64) + 0.5) / rows * 2
+    known = np.isfinite(depth) & (depth > 0)
+    away = np.where(known, depth, 1e4).astype(np.float64)
+    (view, projection), (view_before, projection_before) = now.astype(np.float64), before.astype(np.float64)
+    try:
+        back = np.linalg.inv(view)
+    except np.linalg.LinAlgError as error:
+        raise ValueError("the camera's view cannot be inverted") from error
+    if abs(projection[0, 0]) < 1e-9 or abs(projection[1, 1]) < 1e-9:
+        raise ValueError("the camera's projection is flat")
+    # x_clip = p00 x + p02 z, w_clip = -p32... : solved for the eye's x and y at z = -depth.
+    w_clip = projection[3, 2] * -away + projection[3, 3]
+    eye_x = (x[None] * w_clip - projection[0, 2] * -away - projection[0, 3]) / projection[0, 0]
+    eye_y = (y[:, None] * w_clip - projection[1, 2] * -away - projection[1, 3]) / projection[1, 1]
+    eye = np.stack([eye_x, eye_y, -away, np.ones_like(away)], -1)
+    clip = eye @ (projection_before @ view_before @ back).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        was_x, was_y = clip[..., 0] / clip[..., 3], clip[..., 1] / clip[..., 3]
+        motion = np.stack([(was_x - x[None]) * width / 2, (y[:, None] - was_y) * height / 2], -1)
+    motion[clip[..., 3] <= 0] = np.nan
+    return motion.astype(np.float32)
+
+
+def composed(late: Floats, early: Floats) -> Floats:
+    """Motion over two frames: ``late`` from now to the frame between, ``early`` from there back. Both f32 (h, w, 2),
+    in pixels of a frame of (4 h, 4 w); not finite where either is not.
+    """
+    spots = _spots(np.nan_to_num(late, nan=0.0, posinf=0.0, neginf=0.0))
+    then = cv2.remap(early, spots, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(late + then, np.float32)
+
+
+def enlarged(field: Floats, height: int, width: int) -> Floats:
+    """The places of a frame's pixels in the remembered frame: f32 ``(height, width, 2)``, as ``cv2.remap`` takes them."""
+    return np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR) + _pixels(height, width))
+
+
+def _still(before: View, now: View) -> NDArray[np.bool_]:
+    """Where nothing has changed, and what has detail nearby has not either: plain places show no motion of their own."""
+    change = _largest(cv2.absdiff(cv2.blur(before.quarter, (3, 3)), cv2.blur(now.quarter, (3, 3))))
+    same = change <= _STILL
+    detail = _largest(_detail(now.quarter)) > _DETAILED
+    quiet = cv2.blur((same & detail).astype(np.float32), _AROUND, borderType=cv2.BORDER_REPLICATE)
+    seen = cv2.blur(detail.astype(np.float32), _AROUND, borderType=cv2.BORDER_REPLICATE)
+    whole = float((same & detail).sum()) >= 0.5 * float(detail.sum())
+    return np.asarray(same & np.where(seen > 0.02, quiet > 0.5 * seen, whole))
+
+
+def _settled(field: Floats, camera: Floats, detailed: NDArray[np.bool_]) -> Floats:
+    """Replace what the camera's own motion explains by that motion, which is exact where a search trembles.
+
+    Where there is no detail, it may explain more.
+    """
+    away = _length(field - camera)
+    share = np.where(detailed, _fade(away, _CAMERA), _fade(away, _CAMERA_PLAIN))[..., None]
+    return np.asarray(field + share * (camera - field), np.float32)
+
+
+def _camera(field: Floats, detailed: NDArray[np.bool_], before: View, now: View) -> Floats | None:
+    """The camera's motion, f32 like ``field``: the affine map that most detail follows; None if there is none.
+
+    Fitted to the motion that was found (least squares, reweighted), then to the pictures themselves: Gauss and Newton's
+    method on the brightness of the same places, after Lucas and Kanade (1981).
+    """
+    rows, columns = field.shape[:2]
+    step = max(1, int((rows * columns / 1500) ** 0.5))
+    chosen = np.zeros_like(detailed)
+    chosen[step // 2 + 2 : -2 : step, step // 2 + 2 : -2 : step] = True
+    chosen &= detailed
+    count = int(chosen.sum())
+    if count < _FEWEST:
+        return None
+    design = np.concatenate([_centred(rows, columns)[chosen], np.ones((count, 1), np.float32)], axis=1)
+    seen = field[chosen]
+    model = np.concatenate([np.zeros((2, 2), np.float32), np.median(seen, axis=0)[None]])
+    for _ in range(5):
+        gap = ((seen - design @ model) ** 2).sum(axis=1)
+        weighted = design / (gap + 0.1)[:, None]
+        model = np.linalg.solve(design.T @ weighted + 1e-4 * np.eye(3), weighted.T @ seen + 1e-4 * model)
+    follows = np.sqrt(((seen - design @ model) ** 2).sum(axis=1)) < _CAMERA[1]
+    if follows.mean() < 0.4 or follows.sum() < _FEWEST:
+        return None
+    model = _aligned(model, design[follows], _pixels(rows, columns)[chosen][follows], before.half, now.half)
+    return np.asarray(_centred(rows, columns) @ model[:2] + model[2], np.float32)
+
+
+def _aligned(model: NDArray[Any], design: Floats, samples: Floats, before: Bytes, now: Bytes) -> NDArray[Any]:
+    """Refine a camera's motion on two grey pictures of half size at ``samples`` of the grid."""
+    places = (samples * 2 + 0.5)[None]
+    here = cv2.remap(now, places, None, cv2.INTER_LINEAR).astype(np.float32)[0]
+    refined = model.copy()
+    for _ in range(4):
+        spots = places + (design @ refined * 0.5).astype(np.float32)
+        there, right, left, below, above = (
+            cv2.remap(before, spots + np.float32(offset), None, cv2.INTER_LINEAR).astype(np.float32)[0]
+            for offset in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+        )
+        gap = there - here
+        slope_x, slope_y = (right - left) / 4, (below - above) / 4
+        jacobian = np.concatenate([design * slope_x[:, None], design * slope_y[:, None]], axis=1)
+        weighted = jacobian / (1 + (gap / 6) ** 2)[:, None]
+        change = np.linalg.solve(weighted.T @ jacobian + 1e-2 * np.eye(6), -weighted.T @ gap)
+        refined += change.reshape(2, 3).T
+    agreed = np.abs(design @ (refined - model)).max() < 4 * _CAMERA[1]
+    return refined if agreed and np.isfinite(refined).all() else model
+
+
+def _centred(rows: int, columns: int) -> Floats:
+    """x and y of each sample from the middle of the frame, in widths of it."""
+    return (_pixels(rows, columns) - np.float32([columns / 2, rows / 2])) / np.float32(columns)
+
+
+def _search(preset: int) -> cv2.DISOpticalFlow:
+    return cv2.DISOpticalFlow.create(preset)
+
+
+def _reduced(flow: NDArray[np.float32], rows: int, columns: int) -> Floats:
+    """From half size to the grid's resolution, and from half pixels to pixels."""
+    return np.asarray(cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_AREA) * np.float32(2))
+
+
+def _likeness(before: View, now: View, field: Floats) -> Floats:
+    """1 where the colours match after the motion, 0 where they are clearly others; fine detail may differ by more."""
+    was = cv2.remap(before.quarter, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    gap = cv2.absdiff(was, now.quarter).astype(np.float32) - 0.5 * _detail(now.quarter)
+    return _fade(cv2.blur(_largest(gap), (3, 3)), _CLEAR)
+
+
+def _detail(picture: Bytes) -> Bytes:
+    """How far each channel varies in a 3x3 neighbourhood."""
+    window = np.ones((3, 3), np.uint8)
+    return np.asarray(cv2.subtract(cv2.dilate(picture, window), cv2.erode(picture, window)))
+
+
+def _largest(picture: NDArray[Any]) -> NDArray[Any]:
+    """The largest of three channels; numpy's own maximum over a short axis takes ten times as long."""
+    one, two, three = cv2.split(picture)
+    return cv2.max(cv2.max(one, two), three)
+
+
+def _length(field: Floats) -> Floats:
+    return cv2.magnitude(*cv2.split(field))
+
+
+def _inside(field: Floats) -> Floats:
+    """1 where the place was inside the frame."""
+    rows, columns = field.shape[:2]
+    spots = _spots(field)
+    x, y = spots[..., 0], spots[..., 1]
+    inside: NDArray[np.bool_] = (x > -0.5) & (y > -0.5) & (x < columns - 0.5) & (y < rows - 0.5)
+    return inside.astype(np.float32)
+
+
+def _fade(value: Floats, limits: tuple[float, float]) -> Floats:
+    low, high = limits
+    return np.asarray(1 - np.clip((value - low) / (high - low), 0, 1), np.float32)
+
+
+def _spots(field: Floats) -> Floats:
+    """Places in the remembered frame, in samples of the grid."""
+    return _pixels(*field.shape[:2]) + field * np.float32(1 / GRID)
+
+
+_grids: dict[tuple[int, int], Floats] = {}
+
+
+def _pixels(height: int, width: int) -> Floats:
+    """x and y of each pixel, f32 (height, width, 2)."""
+    if (height, width) not in _grids:
+        if len(_grids) > 16:
+            _grids.clear()
+        y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+        _grids[height, width] = np.ascontiguousarray(np.stack([x, y], axis=-1))
+    return _grids[height, width]
