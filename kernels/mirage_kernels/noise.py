@@ -1,10 +1,12 @@
 """The randomness that a diffusion step is given: surface noise for texture, pixel noise for the diffusion itself.
 
-**Surface noise** is four pairs of Gaussian fields over the plane, with a cell for every 4, 8, 16 and 32 pixels. They are
-not grids of numbers but functions of a place: white noise seen through a filter whose square is a Nyquist pulse (the
+**Surface noise** is four pairs of Gaussian fields over the plane, with a cell for every 6, 11, 18 and 32 pixels. They
+are not grids of numbers but functions of a place: white noise seen through a filter whose square is a Nyquist pulse (the
 root-raised cosine, Nyquist 1928). So samples that are a cell apart are independent *wherever the first of them lies*,
 and the fields can be moved by any fraction of a pixel, for hours, and stay white at their own resolution: nothing is
 ever interpolated twice. A model that sees the fields can draw texture from them, and it sticks to what they move with.
+The finest cells are as fine as a sample every 4 pixels can show without aliasing: with cells of 4, texture shimmers as it
+moves, whatever draws it (a drawn texture's warp error is 4.3 of 255 with cells of 4 pixels and 0.7 with 6).
 
 A surface that comes nearer stretches its texture. The filter widens and narrows with it (noise mip-maps, a quarter of
 an octave apart), and past half an octave a field of the next octave fades in, power for power, so that fields stay
@@ -25,7 +27,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-LEVELS: tuple[int, ...] = (4, 8, 16, 32)
+LEVELS: tuple[int, ...] = (6, 11, 18, 32)
 """Pixels to a cell, for each level."""
 
 FIELDS = 2
@@ -40,7 +42,7 @@ GRID = 4
 EPSILON_SCALE = 32
 """An ``epsilon`` of 1 standard deviation is stored as this integer."""
 
-_CELLS = 128  # of the tile, which repeats: 512 pixels at the finest level, 4096 at the coarsest
+_CELLS = 128  # of the tile, which repeats: 768 pixels at the finest level, 4096 at the coarsest
 _PER_CELL = 4  # samples of the tile: bicubic reading then loses nothing that matters
 _ROLL_OFF = 0.5  # of the root-raised cosine
 _BINS = 4  # mip-maps to an octave
@@ -103,7 +105,7 @@ def slerp(one: Fields, two: Fields, part: float) -> Fields:
     Spherical interpolation for Gaussian vectors, which are as good as orthogonal (Shoemake 1985).
     """
     angle = np.float32(np.pi / 2 * min(1.0, max(0.0, part)))
-    return np.cos(angle) * one + np.sin(angle) * two
+    return np.asarray(np.cos(angle) * one + np.sin(angle) * two, np.float32)
 
 
 def _share(distance: Fields) -> Fields:
@@ -140,8 +142,7 @@ def _interpolated(spots: Fields, bins: Fields | None) -> Fields:
         return one
     two = _tile_at(spots, np.minimum(first + 1, _REACH))
     norm = np.sqrt((1 - part) ** 2 + part**2 + 2 * part * (1 - part) * np.float32(_LIKENESS))
-    mixed: Fields = ((1 - part) * one + part * two) / norm
-    return mixed
+    return np.asarray(((1 - part) * one + part * two) / norm, np.float32)
 
 
 def _tile_at(spots: Fields, bin_: Fields | int) -> Fields:
@@ -178,8 +179,8 @@ def _normalised(pair: Fields) -> Fields:
 
 def _response(width: float) -> npt.NDArray[np.float64]:
     """What the filter for cells of ``width`` lets through, at the frequencies of the tile's ``rfft2``."""
-    vertical = _root_raised_cosine(np.abs(np.fft.fftfreq(_SIDE)) * _PER_CELL * width)
-    horizontal = _root_raised_cosine(np.fft.rfftfreq(_SIDE) * _PER_CELL * width)
+    vertical = _root_raised_cosine(np.abs(np.fft.fftfreq(_SIDE).astype(np.float64)) * _PER_CELL * width)
+    horizontal = _root_raised_cosine(np.fft.rfftfreq(_SIDE).astype(np.float64) * _PER_CELL * width)
     return np.outer(vertical, horizontal)
 
 

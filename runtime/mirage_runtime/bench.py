@@ -154,14 +154,14 @@ class _Bench:
             # The bytes that a frame and its result have on the wire, within a header.
             payload = frame.tobytes()
             subjects: dict[str, Callable[[], object]] = {
-                "engine": lambda: self._model.denoise(source, condition=condition, seed=0, steps=1),
+                "engine": lambda: self._model.denoise(source, condition=condition, steps=1),
                 "pipeline": lambda: self._pipeline(frame, settings),
                 "end_to_end": end_to_end,
                 "echo": lambda: _round_trip(echo, payload),
             }
             if self._rival is not None:
                 rival = self._rival
-                subjects["onnxruntime"] = lambda: rival.denoise(source, condition=condition, seed=0, steps=1)
+                subjects["onnxruntime"] = lambda: rival.denoise(source, condition=condition, steps=1)
             times = self._in_turns(subjects, stages)
         rival_p50 = times["onnxruntime"].percentile(50) if "onnxruntime" in times else None
         return SizeReport(

@@ -20,9 +20,10 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mirage_protocol import PARAMETERS, ProtocolError, defaults
+from mirage_protocol import PARAMETERS, ProtocolError
 from mirage_runtime import __version__
 from mirage_runtime.config import DEFAULT_HOST, DEFAULT_MODEL, DEFAULT_MODEL_PIXELS, DEFAULT_PORT, Config, ModelConfig
+from mirage_runtime.controls import Controls
 from mirage_runtime.errors import MirageRuntimeError
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ def run(
     target: Annotated[Path, typer.Argument(metavar="OUTPUT", help="What to write.")],
     prompt: Annotated[str | None, typer.Option(help="What it should become, in words.")] = None,
     strength: Annotated[float | None, typer.Option(help="0 gives the source back, 1 the full look.")] = None,
+    coherence: Annotated[float | None, typer.Option(help="How much is remembered from frame to frame, 0 to 1.")] = None,
     seed: Annotated[int | None, typer.Option(help="Which texture is generated.")] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps a frame, 1 to 4.")] = None,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="The output's size; default: the input's.")] = None,
@@ -192,11 +194,10 @@ def run(
 
     media.check_paths(source, target)
     fitted = None if size is None else parse_size(size)
-    values = defaults() | checked(prompt=prompt, strength=strength, seed=seed, steps=steps)
-    settings = models.Settings(
-        ((str(values["prompt"]), 1.0),), float(values["strength"]), int(values["steps"]), int(values["seed"])
-    )
-    understood = models.card(model).understand(str(values["prompt"]))
+    controls = Controls()
+    controls.set(checked(prompt=prompt, strength=strength, coherence=coherence, seed=seed, steps=steps), now=0.0)
+    settings = controls.resolve(now=0.0)
+    understood = models.card(model).understand_blend(settings.prompts)
     if understood and understood["unknown_words"]:
         errors.print(f"words with no effect: {_plain(', '.join(understood['unknown_words']))}", highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing half-written stays then either
@@ -205,7 +206,8 @@ def run(
         report = media.transform_file(source, target, transform, settings, size=fitted, progress=progress)
     stages = "  ".join(f"{stage} {milliseconds:.1f} ms" for stage, milliseconds in report.p50().items())
     rate = report.frames / report.seconds
-    summary = f"{target}: {report.frames} frames at {rate:.1f} a second; p50 of each stage: {stages}"
+    cuts = f", {report.resets} cuts" if report.resets else ""
+    summary = f"{target}: {report.frames} frames{cuts} at {rate:.1f} a second; p50 of each stage: {stages}"
     errors.print(_plain(summary), highlight=False, soft_wrap=True)
 
 

@@ -2,54 +2,67 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from mirage_protocol import ParameterValue, defaults
+from mirage_protocol import ParameterValue, defaults, weighted_prompts
 from mirage_runtime.models import Settings
 
-_MOST_PROMPTS = 4
+_MOST_PROMPTS = 8
 _FAINTEST = 1 / 256
 
+_MOST_SEEDS = 3
+
 Prompts = tuple[tuple[str, float], ...]
+Seeds = tuple[tuple[int, float], ...]
 
 
 class Controls:
-    """Parameters with transitions: a change of prompt or strength takes ``transition`` seconds.
+    """Parameters with transitions: a change of prompts, strength or seed takes ``transition`` seconds.
 
     Times are seconds of any monotonic clock. Values were checked against the table before they come here.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, ParameterValue] = defaults()
-        self._from: tuple[Prompts, float] = self._target()
+        self._from = self._target()
         self._began = 0.0
         self._seconds = 0.0
 
     def set(self, values: Mapping[str, ParameterValue], now: float) -> None:
         """Change parameters; a transition starts from wherever the last one has come to."""
-        travels = {"prompt", "strength"} & values.keys()
+        travels = {"prompt", "prompts", "strength", "seed"} & values.keys()
         here = self._at(now)
         self.values |= values
         if travels:
             self._from, self._began = here, now
-            self._seconds = float(self.values["transition"])
+            self._seconds = self._number("transition")
 
     def resolve(self, now: float) -> Settings:
         """Return the settings for a frame that starts now."""
-        prompts, strength = self._at(now)
-        return Settings(prompts, strength, int(self.values["steps"]), int(self.values["seed"]))
+        prompts, strength, seeds = self._at(now)
+        return Settings(prompts, strength, float(self._number("coherence")), int(self._number("steps")), seeds)
 
-    def _target(self) -> tuple[Prompts, float]:
-        return ((str(self.values["prompt"]), 1.0),), float(self.values["strength"])
+    def _number(self, name: str) -> float:
+        value = self.values[name]
+        assert isinstance(value, int | float)
+        return value
 
-    def _at(self, now: float) -> tuple[Prompts, float]:
+    def _target(self) -> tuple[Prompts, float, Seeds]:
+        return weighted_prompts(self.values), self._number("strength"), ((int(self._number("seed")), 1.0),)
+
+    def _at(self, now: float) -> tuple[Prompts, float, Seeds]:
         phase = (now - self._began) / self._seconds if self._seconds > 0.0 else 1.0
-        target_prompts, target_strength = self._target()
+        target = self._target()
         if phase >= 1.0:
-            return target_prompts, target_strength
-        prompts, strength = self._from
-        return _blend(prompts, target_prompts, phase), strength + (target_strength - strength) * phase
+            return target
+        prompts, strength, seeds = self._from
+        return (
+            _blend(prompts, target[0], phase),
+            strength + (target[1] - strength) * phase,
+            _travelled(seeds, target[2], phase),
+        )
 
 
 def _blend(before: Prompts, after: Prompts, phase: float) -> Prompts:
@@ -68,13 +81,27 @@ def _blend(before: Prompts, after: Prompts, phase: float) -> Prompts:
     return tuple((text, weight / total) for text, weight in kept)
 
 
+def _travelled(before: Seeds, after: Seeds, phase: float) -> Seeds:
+    """Return the seeds part of the way: along the arc between two noises, which are as good as orthogonal."""
+    amplitudes: dict[int, float] = {}
+    angle = math.pi / 2 * phase
+    for seeds, share in ((before, math.cos(angle)), (after, math.sin(angle))):
+        for seed, amplitude in seeds:
+            amplitudes[seed] = amplitudes.get(seed, 0.0) + amplitude * share
+    kept = sorted(amplitudes.items(), key=lambda entry: -entry[1])[:_MOST_SEEDS]
+    kept = [(seed, amplitude) for seed, amplitude in kept if amplitude >= _FAINTEST]
+    length = math.sqrt(sum(amplitude * amplitude for _, amplitude in kept))
+    return tuple((seed, amplitude / length) for seed, amplitude in kept)
+
+
 def describe(settings: Settings, values: Mapping[str, ParameterValue]) -> dict[str, Any]:
     """Return the record that makes a frame repeatable, as a result carries it (SPEC.md section 4.5)."""
-    prompts = [{"text": text, "weight": weight} for text, weight in settings.prompts]
     return {
         "prompt": values["prompt"],
-        "prompts": prompts,
+        "prompts": [{"text": text, "weight": weight} for text, weight in settings.prompts],
         "strength": settings.strength,
+        "coherence": settings.coherence,
         "steps": settings.steps,
-        "seed": settings.seed,
+        "seed": values["seed"],
+        "seeds": [{"seed": seed, "weight": weight} for seed, weight in settings.seeds],
     }

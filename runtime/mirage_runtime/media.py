@@ -18,7 +18,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from mirage_protocol import DEFAULT_MAX_HEIGHT, DEFAULT_MAX_WIDTH
 from mirage_runtime.errors import MirageRuntimeError
-from mirage_runtime.models import Image, Settings, Transform
+from mirage_runtime.models import Context, Image, Settings, Transform
 from mirage_runtime.pipeline import resized
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -34,6 +34,8 @@ class Report:
 
     frames: int = 0
     seconds: float = 0.0
+    resets: int = 0
+    """Cuts that were found, where the memory began anew."""
     stages: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, timings: dict[str, float]) -> None:
@@ -63,6 +65,7 @@ def transform_file(
     """
     check_paths(source, target)
     report = Report()
+    number = 0
     began = perf_counter()
 
     def each(frame: Image) -> Image:
@@ -72,9 +75,13 @@ def transform_file(
             raise MirageRuntimeError(
                 f"{fitted.shape[1]}x{fitted.shape[0]} is over the limit of {limit}: give a smaller --size"
             )
-        result, timings = transform(np.ascontiguousarray(fitted), settings)
-        report.add(timings)
-        return result
+        nonlocal number
+        number += 1
+        context = Context(str(source), number)
+        outcome = transform(np.ascontiguousarray(fitted), settings, context=context)
+        report.add(outcome.timings)
+        report.resets += outcome.reset
+        return outcome.picture
 
     with _whole_or_nothing(target) as partial:
         if _is_picture(source):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -10,7 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mirage_runtime.models import Image, Model, Settings
+from mirage_runtime.models import Context, Image, Model, Outcome, Settings
+from mirage_runtime.temporal.stream import Embedding, TemporalStream
+
+_MOST_STREAMS = 16
 
 STAGES = ("preprocess", "temporal", "diffusion", "render")
 
@@ -39,6 +43,7 @@ class Pipeline:
     def __init__(self, model: Model, *, max_pixels: int | None = None) -> None:
         self.model = model
         self._max_pixels = max_pixels
+        self._streams: OrderedDict[str, TemporalStream] = OrderedDict()
         self.embed = lru_cache(maxsize=64)(self._embed)
 
     @property
@@ -50,18 +55,36 @@ class Pipeline:
         """Compile the model for frames of one size."""
         self.model.prepare(*self.working_size(height, width))
 
-    def __call__(self, frame: Image, settings: Settings, *, out: Image | None = None) -> tuple[Image, dict[str, float]]:
-        """Return the transformed frame and each stage's milliseconds, as `Transform` asks."""
+    def __call__(
+        self, frame: Image, settings: Settings, *, context: Context | None = None, out: Image | None = None
+    ) -> Outcome:
+        """Transform a frame, as `Transform` asks."""
         watch = Stopwatch()
         source = self.preprocess(frame)
         watch.lap("preprocess")
+        stream = self._stream(context)
         condition = self.embed(settings.prompts)
+        known = stream.embed(source, frame.shape[:2], context or Context(), condition, settings)
         watch.lap("temporal")
-        look = self.diffuse(source, condition, settings)
+        look = self.diffuse(source, condition, known, settings)
+        if settings.strength == 0.0:
+            stream.forget_appearance()
+        else:
+            stream.keep(look)
         watch.lap("diffusion")
         result = render(look, frame, settings.strength, out)
         watch.lap("render")
-        return result, watch.timings
+        return Outcome(result, watch.timings, known.share, known.reset)
+
+    def _stream(self, context: Context | None) -> TemporalStream:
+        """What is carried along for the context's stream; the streams that came last are kept."""
+        if context is None:
+            return TemporalStream()
+        stream = self._streams.setdefault(context.stream, TemporalStream())
+        self._streams.move_to_end(context.stream)
+        if len(self._streams) > _MOST_STREAMS:
+            self._streams.popitem(last=False)
+        return stream
 
     def preprocess(self, frame: Image) -> Image:
         """Return the frame as RGB at the model's own size."""
@@ -69,16 +92,23 @@ class Pipeline:
         return resized(color, *self.working_size(*frame.shape[:2]))
 
     def _embed(self, prompts: tuple[tuple[str, float], ...]) -> NDArray[np.float32]:
-        """Return the blend of the prompts' conditions: this version carries nothing else from frame to frame."""
+        """Return the blend of the prompts' conditions."""
         conditions = [np.float32(weight) * self.model.condition(text) for text, weight in prompts]
         blend: NDArray[np.float32] = np.stack(conditions).sum(axis=0, dtype=np.float32)
         return blend
 
-    def diffuse(self, source: Image, condition: NDArray[np.float32], settings: Settings) -> Image:
+    def diffuse(self, source: Image, condition: NDArray[np.float32], known: Embedding, settings: Settings) -> Image:
         """Return the model's picture; with no strength there is nothing to compute."""
         if settings.strength == 0.0:
             return source
-        return self.model.denoise(source, condition=condition, seed=settings.seed, steps=settings.steps)
+        return self.model.denoise(
+            source,
+            condition=condition,
+            noise=known.noise,
+            steps=settings.steps,
+            memory=known.memory,
+            validity=known.validity,
+        )
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the (height, width) that the model works at for a frame: near its own, in the model's multiples."""

@@ -23,14 +23,18 @@ from mirage_protocol import (
     Role,
     Status,
     encode,
+    implied,
 )
 from mirage_runtime.controls import Controls, describe
 from mirage_runtime.metrics import Metrics
-from mirage_runtime.worker.handle import FrameFailed, Transformed, Work, WorkerHandle, WorkerLost
+from mirage_runtime.models import Settings
+from mirage_runtime.worker.handle import FrameFailed, Transformed, WorkerHandle, WorkerLost
+from mirage_runtime.worker.planes import Moved, Work
 
 _log = logging.getLogger("mirage.stream")
 
 _DROPPED_IDS_KEPT = 64
+_MOST_MOTION = 4  # frames that motion is composed over; beyond, it is estimated
 
 
 def microseconds() -> int:
@@ -60,6 +64,8 @@ class Waiting:
     frame: Frame
     source: Subscriber
     received: int = field(default_factory=microseconds)
+    motion: tuple[Moved, ...] = ()
+    """The frame's own motion, then that of the frames that it replaced, newest first."""
 
 
 class Stream:
@@ -74,6 +80,8 @@ class Stream:
         self._subscribers: list[Subscriber] = []
         self._dropped = 0
         self._dropped_ids: deque[int] = deque(maxlen=_DROPPED_IDS_KEPT)
+        self._sources = 0
+        self._resets = 0
         self._metrics = metrics
         self._on_frame = on_frame
 
@@ -92,7 +100,8 @@ class Stream:
                 self.leave(evicted)
                 evicted.evict()
             self.source = subscriber
-            self._dropped = 0
+            self._sources += 1
+            self._dropped = self._resets = 0
             self._dropped_ids.clear()
         self._subscribers.append(subscriber)
         return True
@@ -112,10 +121,20 @@ class Stream:
         """Put a frame into the mailbox; the one that waited there is dropped and its source told."""
         if source is not self.source:
             return
+        motion = _motion(frame)
         if self.waiting is not None:
             self.drop(self.waiting.frame.id, self.waiting.source, "newer", "dropped")
-        self.waiting = Waiting(frame, source)
+            if motion and motion[-1].source == self.waiting.frame.id:
+                motion = (*motion, *self.waiting.motion)[:_MOST_MOTION]
+        self.waiting = Waiting(frame, source, motion=motion)
         self._on_frame()
+
+    def work(self, waiting: Waiting, settings: Settings) -> Work:
+        """Return what the worker is given of a frame. Each source has a memory of its own."""
+        frame = waiting.frame
+        memory = f"{self.name}/{self._sources}"
+        planes = frame.planes
+        return Work(memory, frame.id, planes["color"], settings, waiting.motion, planes.get("depth"), frame.camera)
 
     def take(self) -> Waiting | None:
         """Take the newest frame out of the mailbox."""
@@ -132,11 +151,13 @@ class Stream:
             self._dropped_ids.append(frame_id)
             source.post(Dropped((frame_id,), reason))
 
-    def set(self, values: Mapping[str, ParameterValue], by: Subscriber | None = None) -> None:
-        """Change parameters and tell everybody but whoever did."""
-        self.controls.set(values, time.monotonic())
-        if values:
-            self.post(ParametersChanged(dict(values)), but=by)
+    def set(self, values: Mapping[str, ParameterValue], by: Subscriber | None = None) -> dict[str, ParameterValue]:
+        """Change parameters and tell everybody but whoever did; returns all that have changed."""
+        changed = implied(values, self.controls.values)
+        self.controls.set(changed, time.monotonic())
+        if changed:
+            self.post(ParametersChanged(changed), but=by)
+        return changed
 
     def post(self, message: Message, *, but: Subscriber | None = None) -> None:
         """Send a message to everybody on the stream."""
@@ -150,6 +171,7 @@ class Stream:
         self._metrics.observe(self.name, transformed.timings)
         if waiting.source is not self.source:
             return
+        self._resets += transformed.reset
         result = Result(
             frame.id,
             {"color": Plane(color.format, color.width, color.height, transformed.data)},
@@ -160,6 +182,8 @@ class Stream:
             sent=microseconds(),
             timings=transformed.timings,
             parameters=record,
+            resets=self._resets,
+            memory=transformed.memory,
         )
         self._dropped_ids.clear()
         data = encode(result)
@@ -228,7 +252,7 @@ class Dispatcher:
         settings = stream.controls.resolve(time.monotonic())
         record = describe(settings, stream.controls.values)
         queued = (microseconds() - waiting.received) / 1000.0
-        work = Work(stream.name, waiting.frame.id, waiting.frame.planes["color"], settings)
+        work = stream.work(waiting, settings)
         try:
             begun = self._worker.begin(work)
             if finished is not None:
@@ -266,6 +290,13 @@ class Dispatcher:
                 self._last = name
                 return self._streams[name], waiting
         return None
+
+
+def _motion(frame: Frame) -> tuple[Moved, ...]:
+    plane = frame.planes.get("motion")
+    if plane is None or frame.motion_from is None:
+        return ()
+    return (Moved(plane, frame.id, frame.motion_from),)
 
 
 def _after(names: Iterable[str], last: str) -> list[str]:

@@ -127,11 +127,15 @@ class _Compiled:
     def run(self, inputs: Mapping[str, Array]) -> npt.NDArray[np.uint8]:
         from openvino import Tensor
 
+        given = []  # what is copied here must outlive the inference
         for name, zeros in self._zeros.items():
             array = inputs.get(name, zeros)
             if array.shape != zeros.shape or array.dtype != zeros.dtype:
                 raise EngineError(f"{name} is {array.dtype} {array.shape}, not {zeros.dtype} {zeros.shape}")
-            self._request.set_tensor(name, Tensor(np.ascontiguousarray(array), shared_memory=True))
+            # OpenVINO shares only what may be written to, though it writes to no input.
+            array = np.require(array, requirements=["C_CONTIGUOUS", "WRITEABLE"])
+            given.append(array)
+            self._request.set_tensor(name, Tensor(array, shared_memory=True))
         try:
             self._request.infer()
         except Exception as error:

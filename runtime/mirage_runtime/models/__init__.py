@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,12 +18,62 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Settings:
-    """The parameters resolved for one frame: prompts with weights that sum to 1, and the rest of the table."""
+    """The parameters resolved for one frame."""
 
     prompts: tuple[tuple[str, float], ...]
+    """Texts and weights, which sum to 1."""
     strength: float = 1.0
+    coherence: float = 1.0
     steps: int = 1
-    seed: int = 0
+    seeds: tuple[tuple[int, float], ...] = ((0, 1.0),)
+    """Seeds and the amplitudes that their noises are added with; the squares sum to 1."""
+
+
+@dataclass(frozen=True)
+class MotionPlane:
+    """Motion as an engine gives it (SPEC.md section 5.3)."""
+
+    pixels: NDArray[np.float16]
+    """``(H, W, 2)``, in pixels of the colour plane; NaN where unknown."""
+    frame: int
+    """The frame that moved."""
+    source: int
+    """The frame that it points back to."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """View and projection, f64 ``(4, 4)`` each, as in SPEC.md section 5.6."""
+
+    view: NDArray[np.float64]
+    projection: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known of a frame beside its picture."""
+
+    stream: str = ""
+    """Frames of one stream share a memory; another name, another memory."""
+    id: int = 0
+    motion: tuple[MotionPlane, ...] = ()
+    """The frame's own motion, then that of frames before it that were dropped, newest first."""
+    depth: NDArray[np.float32] | None = None
+    """Metres, ``(H, W)``; infinite where nothing was drawn."""
+    camera: Camera | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A transformed frame and how it came about."""
+
+    picture: Image
+    timings: dict[str, float]
+    """Each stage's milliseconds."""
+    memory: float = 0.0
+    """Share of the frame that was remembered, 0..1."""
+    reset: bool = False
+    """Whether a cut began the memory anew."""
 
 
 class Transform(Protocol):
@@ -35,10 +86,13 @@ class Transform(Protocol):
     def prepare(self, height: int, width: int) -> None:
         """Get ready for frames of one size."""
 
-    def __call__(self, frame: Image, settings: Settings, *, out: Image | None = None) -> tuple[Image, dict[str, float]]:
-        """Return the transformed frame, in ``out`` where that is given, and each stage's milliseconds.
+    def __call__(
+        self, frame: Image, settings: Settings, *, context: Context | None = None, out: Image | None = None
+    ) -> Outcome:
+        """Transform a frame, into ``out`` where that is given.
 
-        ``frame`` is uint8 (H, W, 3) RGB or (H, W, 4) RGBA; the result has its shape, and its alpha.
+        ``frame`` is uint8 (H, W, 3) RGB or (H, W, 4) RGBA; the result has its shape, and its alpha. Without a
+        ``context`` the frame belongs to no stream, and nothing is remembered.
         """
 
 
@@ -62,8 +116,21 @@ class Model(Protocol):
     def condition(self, prompt: str) -> NDArray[np.float32]:
         """Return the prompt as the vector that steers the model; vectors of two prompts may be blended."""
 
-    def denoise(self, source: Image, *, condition: NDArray[np.float32], seed: int, steps: int) -> Image:
-        """Return the picture that the model makes of ``source`` in ``steps`` denoising steps."""
+    def denoise(
+        self,
+        source: Image,
+        *,
+        condition: NDArray[np.float32],
+        noise: NDArray[np.float32],
+        steps: int,
+        memory: Image | None = None,
+        validity: NDArray[np.float32] | None = None,
+    ) -> Image:
+        """Return the picture that the model makes of ``source`` in ``steps`` denoising steps.
+
+        ``noise`` is f32 (8, H / 4, W / 4) as `mirage_kernels.noise` makes it. ``memory`` is the last picture, moved to
+        where it belongs now, and ``validity``, f32 (H / 4, W / 4), 0..1, how far it can be trusted.
+        """
 
 
 @dataclass(frozen=True)
@@ -73,6 +140,8 @@ class ModelCard:
     name: str
     description: str
     looks: tuple[tuple[str, str], ...] = ()
+    planes: tuple[str, ...] = ()
+    """The planes beside colour that it makes use of."""
 
     def describe(self) -> dict[str, Any]:
         """Return the card as the server's hello carries it (SPEC.md section 4.1)."""
@@ -92,6 +161,24 @@ class ModelCard:
             "unknown_words": list(understood.unknown_words),
         }
 
+    def understand_blend(self, prompts: Sequence[tuple[str, float]]) -> dict[str, Any] | None:
+        """Return what the model makes of several prompts with shares that sum to 1, or None where it reads none."""
+        parts = [(self.understand(text), share) for text, share in prompts]
+        if len(parts) == 1:
+            return parts[0][0]
+        blend: dict[str, Any] = {}
+        for understood, share in parts:
+            for key, value in (understood or {}).items():
+                if isinstance(value, dict):
+                    total = blend.setdefault(key, {})
+                    for name, amount in value.items():
+                        total[name] = total.get(name, 0.0) + share * amount
+                elif isinstance(value, list):
+                    blend[key] = list(dict.fromkeys([*blend.get(key, []), *value]))
+                else:
+                    blend[key] = blend.get(key, 0.0) + share * value
+        return blend or None
+
 
 def card(name: str) -> ModelCard:
     """Return the card of a model; imports no engine. Raises `MirageRuntimeError` naming the nearest."""
@@ -101,7 +188,8 @@ def card(name: str) -> ModelCard:
         from mirage_runtime.models.lsd.prompts import DESCRIPTIONS
 
         looks = tuple(DESCRIPTIONS.items())
-        return ModelCard("lsd-mini", "the embedded live-stream diffusion model, for CPUs", looks)
+        description = "the embedded live-stream diffusion model, for CPUs"
+        return ModelCard("lsd-mini", description, looks, ("depth", "motion"))
     nearest = difflib.get_close_matches(name, MODEL_NAMES, n=1)
     hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(MODEL_NAMES)}"
     raise MirageRuntimeError(f"there is no model '{name}': {hint}")

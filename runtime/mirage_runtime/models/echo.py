@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from mirage_runtime.models import Image, Settings
+from mirage_runtime.models import Context, Image, Outcome, Settings
 
 
 class Echo:
@@ -17,10 +17,12 @@ class Echo:
     def prepare(self, height: int, width: int) -> None:
         """Do nothing: there is nothing to compile."""
 
-    def __call__(self, frame: Image, settings: Settings, *, out: Image | None = None) -> tuple[Image, dict[str, float]]:
+    def __call__(
+        self, frame: Image, settings: Settings, *, context: Context | None = None, out: Image | None = None
+    ) -> Outcome:
         """Return a copy of ``frame``."""
         start = time.perf_counter()
         if out is None:
             out = np.empty_like(frame)
         np.copyto(out, frame)
-        return out, {"render": (time.perf_counter() - start) * 1000.0}
+        return Outcome(out, {"render": (time.perf_counter() - start) * 1000.0})

@@ -1,6 +1,7 @@
 // Controls generated from the server's parameter table (protocol/SPEC.md section 6).
 
 const FLASH = 900; // milliseconds that a value stays lit which somebody else changed
+const TYPES = ["text", "float", "integer"]; // others, of which a blend is one, have no control here
 const WIDEST_SLIDER = 1000; // an integer with more values than this is typed, not dragged
 
 /**
@@ -17,7 +18,8 @@ export function createControls(form, change) {
     build(table) {
       controls.clear();
       for (const parameter of table) {
-        if (parameter.name !== "prompt") controls.set(parameter.name, control(parameter, change));
+        if (parameter.name === "prompt" || !TYPES.includes(parameter.type)) continue;
+        controls.set(parameter.name, control(parameter, change));
       }
       form.replaceChildren(...[...controls.values()].map(({ row }) => row));
     },

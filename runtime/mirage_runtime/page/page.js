@@ -21,6 +21,7 @@ let watching = false;
 let paused = false;
 let status = { state: "waiting", message: "" };
 let pictures = 0; // shown since the last connection
+let remembered = { memory: 0, resets: 0 }; // of the last picture
 let [clock, drawn] = [0, 0]; // the scene's own seconds, and when it was last drawn
 let listening = new AbortController();
 
@@ -150,7 +151,8 @@ function veil(live, waiting, recovering) {
 
 // ------------------------------------------------------------------------------------------------- Pictures
 
-function show({ id, planes }) {
+function show({ id, planes, memory, resets }) {
+  remembered = { memory, resets };
   const picture = toImageData(planes.color);
   const { width, height } = picture;
   if ($("after").width !== width || $("after").height !== height) Object.assign($("after"), { width, height });
@@ -223,6 +225,7 @@ async function change(parameters) {
 /** Show parameters as they are now; `lit` where somebody else changed them. */
 function learn(parameters, lit = true) {
   controls.show(parameters, lit);
+  if ("prompts" in parameters) showBlend(parameters.prompts);
   if (!("prompt" in parameters)) return;
   const { prompt } = parameters;
   if (lit) note(null);
@@ -231,6 +234,16 @@ function learn(parameters, lit = true) {
   for (const button of $("looks").children) {
     button.setAttribute("aria-pressed", String(words.includes(` ${button.value} `)));
   }
+}
+
+/** Say which prompts are in force together, where somebody has set several: a prompt that is applied ends that. */
+function showBlend(prompts) {
+  const total = prompts.reduce((sum, { weight }) => sum + weight, 0);
+  const short = (text) => (text.length > 60 ? `${[...text].slice(0, 59).join("")}…` : text);
+  const parts = prompts.map(({ text, weight }) => `“${short(text)}” ${Math.round((weight / total) * 100)} %`);
+  $("blend").hidden = !parts.length;
+  $("blend").textContent = parts.length ? `A blend is in force instead: ${parts.join(", ")}.` : "";
+  $("prompt-form").classList.toggle("blended", parts.length > 0);
 }
 
 /** Say how a prompt was understood, and kindly which words were not. */
@@ -286,7 +299,7 @@ addEventListener("keydown", (event) => {
   pause(!paused);
 });
 
-setInterval(() => showFigures(frames.stats(), $), 250);
+setInterval(() => showFigures({ ...frames.stats(), ...remembered }, $), 250);
 requestAnimationFrame(tick);
 choose("scene");
 if (/^[a-z0-9_-]{1,64}$/.test(STREAM)) join("source");

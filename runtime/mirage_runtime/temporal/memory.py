@@ -16,6 +16,7 @@ from mirage_runtime.temporal.surface import Surface
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
+_DOUBTED = 0.02  # share of the frame below which an engine's motion is not looked behind
 _CUT = 0.25  # share of the frame that must be recognised for it to be the same scene
 
 
@@ -99,10 +100,19 @@ class Memory:
 def warped(picture: Bytes, field: Floats) -> Bytes:
     """Move a picture u8 ``(height, width, 3)`` along a motion f32 ``(height / 4, width / 4, 2)`` of pixels."""
     places = motion.enlarged(field, *picture.shape[:2])
-    return np.asarray(cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    # Cubic: what is moved with every frame would be blurred by every frame.
+    return np.asarray(cv2.remap(picture, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _motion(evidence: Evidence, before: View, now: View) -> Motion:
-    if evidence.motion is not None:
-        return motion.given(evidence.motion, before, now)
-    return motion.estimate(before, now)
+    """The engine's motion where it is known and holds, else what can be seen."""
+    if evidence.motion is None:
+        return motion.estimate(before, now)
+    told = motion.given(evidence.motion, before, now)
+    doubted = told.trust < 0.5
+    if float(doubted.mean()) < _DOUBTED:
+        return told
+    seen = motion.estimate(before, now)
+    better = doubted & (seen.trust > told.trust)
+    field = np.where(better[..., None], seen.field, told.field)
+    return Motion(field, np.where(better, seen.trust, told.trust))

@@ -17,6 +17,7 @@ from mirage_kernels.noise import GRID
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Matrices = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 _STILL = 3  # of 255: a change in a 4x4 mean that sensor noise makes, and motion hardly
 _DETAILED = 12  # of 255: variation in 3x3 samples that motion would show in
@@ -103,11 +104,11 @@ def given(field: Floats, before: View, now: View) -> Motion:
     return Motion(field, np.asarray(trust, np.float32))
 
 
-def from_camera(depth: Floats, now: Floats, before: Floats, size: tuple[int, int]) -> Floats:
+def from_camera(depth: Floats, now: Matrices, before: Matrices, size: tuple[int, int]) -> Floats:
     """The motion of a world at rest seen by a moving camera: f32 ``(h, w, 2)``, in pixels of a frame of ``size``.
 
     ``depth`` is f32 ``(h, w)``, metres along the viewing axis, 0 or infinite where unknown (then as if far away).
-    ``now`` and ``before`` are pairs of matrices f32 ``(2, 4, 4)``, view and projection as in SPEC.md section 5.6.
+    ``now`` and ``before`` are view and projection, f64 ``(4, 4)`` each, as in SPEC.md section 5.6.
     ``size`` is (height, width). Not finite where the place was behind the camera. Raises ``ValueError`` for a camera
     that cannot be inverted.
     """
@@ -117,7 +118,7 @@ def from_camera(depth: Floats, now: Floats, before: Floats, size: tuple[int, int
     y = 1 - (np.arange(rows, dtype=np.float64) + 0.5) / rows * 2
     known = np.isfinite(depth) & (depth > 0)
     away = np.where(known, depth, 1e4).astype(np.float64)
-    (view, projection), (view_before, projection_before) = now.astype(np.float64), before.astype(np.float64)
+    (view, projection), (view_before, projection_before) = now, before
     try:
         back = np.linalg.inv(view)
     except np.linalg.LinAlgError as error:
@@ -147,12 +148,12 @@ def composed(late: Floats, early: Floats) -> Floats:
 
 
 def enlarged(field: Floats, height: int, width: int) -> Floats:
-    """The places of a frame's pixels in the remembered frame: f32 ``(height, width, 2)``, as ``cv2.remap`` takes them."""
+    """Where a frame's pixels were in the remembered frame: f32 ``(height, width, 2)``, as ``cv2.remap`` takes it."""
     return np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR) + _pixels(height, width))
 
 
 def _still(before: View, now: View) -> NDArray[np.bool_]:
-    """Where nothing has changed, and what has detail nearby has not either: plain places show no motion of their own."""
+    """Where nothing has changed, nor what has detail nearby: plain places show no motion of their own."""
     change = _largest(cv2.absdiff(cv2.blur(before.quarter, (3, 3)), cv2.blur(now.quarter, (3, 3))))
     same = change <= _STILL
     detail = _largest(_detail(now.quarter)) > _DETAILED
@@ -208,7 +209,7 @@ def _aligned(model: NDArray[Any], design: Floats, samples: Floats, before: Bytes
     for _ in range(4):
         spots = places + (design @ refined * 0.5).astype(np.float32)
         there, right, left, below, above = (
-            cv2.remap(before, spots + np.float32(offset), None, cv2.INTER_LINEAR).astype(np.float32)[0]
+            cv2.remap(before, spots + np.array(offset, np.float32), None, cv2.INTER_LINEAR).astype(np.float32)[0]
             for offset in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
         )
         gap = there - here
@@ -223,7 +224,7 @@ def _aligned(model: NDArray[Any], design: Floats, samples: Floats, before: Bytes
 
 def _centred(rows: int, columns: int) -> Floats:
     """x and y of each sample from the middle of the frame, in widths of it."""
-    return (_pixels(rows, columns) - np.float32([columns / 2, rows / 2])) / np.float32(columns)
+    return np.asarray((_pixels(rows, columns) - np.array([columns / 2, rows / 2])) / columns, np.float32)
 
 
 def _search(preset: int) -> cv2.DISOpticalFlow:
@@ -251,11 +252,11 @@ def _detail(picture: Bytes) -> Bytes:
 def _largest(picture: NDArray[Any]) -> NDArray[Any]:
     """The largest of three channels; numpy's own maximum over a short axis takes ten times as long."""
     one, two, three = cv2.split(picture)
-    return cv2.max(cv2.max(one, two), three)
+    return np.asarray(cv2.max(cv2.max(one, two), three))
 
 
 def _length(field: Floats) -> Floats:
-    return cv2.magnitude(*cv2.split(field))
+    return np.asarray(cv2.magnitude(*cv2.split(field)), np.float32)
 
 
 def _inside(field: Floats) -> Floats:

@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class TrainOptions:
     """``cpu``, ``cuda`` or ``auto``."""
     save_every: float = 60.0
     """Seconds between checkpoints."""
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = field(default_factory=Augmentation)
     """What the streams' past suffers."""
     shortcut: bool = True
     """Whether long steps learn from short ones."""

@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 
 from mirage_protocol import (
     PARAMETERS,
+    PLANE_FORMATS,
     PROTOCOL_VERSION,
     ROLES,
     SUBPROTOCOL,
@@ -35,6 +36,7 @@ from mirage_protocol import (
     ServerProtocol,
     Set,
     encode,
+    weighted_prompts,
 )
 from mirage_runtime import __version__
 from mirage_runtime.config import Config
@@ -272,10 +274,11 @@ class Session:
         if isinstance(message, Frame):
             stream.offer(message, self)
         elif isinstance(message, Set):
-            stream.set(message.parameters, by=self)
-            prompt = message.parameters.get("prompt")
-            understood = self._hub.card.understand(prompt) if isinstance(prompt, str) else None
-            self.post(Acknowledged(message.request, message.parameters, understood))
+            changed = stream.set(message.parameters, by=self)
+            understood = None
+            if {"prompt", "prompts"} & message.parameters.keys():
+                understood = self._hub.card.understand_blend(weighted_prompts(stream.controls.values))
+            self.post(Acknowledged(message.request, changed, understood))
         elif isinstance(message, Ping):
             self.post(Pong(message.time, microseconds()))
 
@@ -314,7 +317,8 @@ class Session:
         config = self._hub.config
         capabilities: dict[str, Any] = {
             "roles": list(ROLES),
-            "planes": {"color": list(COLOR_FORMATS)},
+            "planes": {"color": list(COLOR_FORMATS)}
+            | {name: list(PLANE_FORMATS[name]) for name in self._hub.card.planes},
             "transports": ["websocket"],
             "max_width": config.max_width,
             "max_height": config.max_height,

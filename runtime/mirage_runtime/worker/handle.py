@@ -15,14 +15,13 @@ from typing import Any
 from mirage_protocol import Plane
 from mirage_runtime.config import ModelConfig
 from mirage_runtime.errors import MirageRuntimeError
-from mirage_runtime.models import Settings
 from mirage_runtime.worker.messages import LENGTH, packed, unpacked
+from mirage_runtime.worker.planes import Work, described, offsets, planes_of
 from mirage_runtime.worker.process import arguments
 from mirage_runtime.worker.shared_block import SharedBlock
 
 _log = logging.getLogger("mirage.worker")
 
-_CHANNELS = {"rgb8": 3, "rgba8": 4}
 _LOAD_TIMEOUT = 120.0
 # A size that was not seen lately is compiled first: seconds on a slow machine, and no hang.
 _NEW_SIZE_TIMEOUT = 60.0
@@ -40,21 +39,13 @@ class FrameFailed(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class Work:
-    """One frame for the worker."""
-
-    stream: str
-    id: int
-    color: Plane
-    settings: Settings
-
-
-@dataclasses.dataclass(frozen=True)
 class Transformed:
     """The worker's answer. ``data`` is a view that the answer after the next one overwrites."""
 
     data: memoryview
     timings: dict[str, float]
+    memory: float = 0.0
+    reset: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,13 +117,16 @@ class WorkerHandle:
         began = time.perf_counter()
         self._turn = 1 - self._turn
         result = self._outputs[self._turn]
-        size = len(work.color.data)
+        planes = planes_of(work)
+        places, size = offsets(planes)
         try:
             self._input.reserve(size)
-            result.reserve(size)
+            result.reserve(len(work.color.data))
         except OSError as error:
             raise FrameFailed(f"no memory for a frame of {size} bytes: {error.strerror}") from None
-        self._input.view(size)[:] = work.color.data
+        block = self._input.view(size)
+        for plane, place in zip(planes, places, strict=True):
+            block[place : place + len(plane.data)] = plane.data
         process.stdin.write(packed(self._request(work, result)))
         return Begun(process, result, work, began)
 
@@ -146,15 +140,10 @@ class WorkerHandle:
             raise FrameFailed(reply["message"])
         timings: dict[str, float] = reply["timings"]
         timings["transfer"] = max(0.0, (time.perf_counter() - begun.began) * 1000.0 - reply["busy"])
-        return Transformed(begun.result.view(len(color.data)), timings)
+        return Transformed(begun.result.view(len(color.data)), timings, reply["memory"], reply["reset"])
 
     def _request(self, work: Work, result: SharedBlock) -> dict[str, Any]:
-        color = work.color
-        return {
-            "stream": work.stream,
-            "id": work.id,
-            "shape": (color.height, color.width, _CHANNELS[color.format]),
-            "settings": dataclasses.asdict(work.settings),
+        return described(work) | {
             "input": (self._input.reserve(0), self._input.reference),
             "turn": self._turn,
             "output": (result.reserve(0), result.reference),

@@ -1,6 +1,6 @@
 """What daemon and worker say to each other over the worker's standard input and output.
 
-Each message is a u32 length and a MessagePack map; pictures lie in two shared blocks.
+Each message is a u32 length and a MessagePack map; pictures lie in shared blocks.
 """
 
 from __future__ import annotations

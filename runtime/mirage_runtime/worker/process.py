@@ -23,6 +23,7 @@ from mirage_runtime import models
 from mirage_runtime.config import ModelConfig
 from mirage_runtime.errors import MirageRuntimeError
 from mirage_runtime.worker.messages import packed, read
+from mirage_runtime.worker.planes import found
 from mirage_runtime.worker.shared_block import SharedBlock
 
 _log = logging.getLogger("mirage.worker")
@@ -65,22 +66,24 @@ class FrameWorker:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Transform the frame that ``request`` describes and return the reply; an error is a reply too."""
         began = time.perf_counter()
-        shape: tuple[int, int, int] = tuple(request["shape"])
-        size = shape[0] * shape[1] * shape[2]
         try:
             result = self._results[request["turn"]]
             self._source.attach(*request["input"])
             result.attach(*request["output"])
-            frame = np.frombuffer(self._source.view(size), np.uint8).reshape(shape)
-            out = np.frombuffer(result.view(size), np.uint8).reshape(shape)
-            values = request["settings"]
-            prompts = tuple((text, weight) for text, weight in values.pop("prompts"))
-            settings = models.Settings(prompts, **values)
-            _, timings = self._transform(frame, settings, out=out)
+            frame, settings, context = found(request, self._source.view(request["size"]))
+            out = np.frombuffer(result.view(frame.nbytes), np.uint8).reshape(frame.shape)
+            outcome = self._transform(frame, settings, context=context, out=out)
         except Exception as error:
             _log.exception("stream %s: frame %s could not be transformed", request["stream"], request["id"])
             return {"op": "failed", "message": _one_line(error)}
-        return {"op": "done", "timings": timings, "busy": (time.perf_counter() - began) * 1000.0}
+        busy = (time.perf_counter() - began) * 1000.0
+        return {
+            "op": "done",
+            "timings": outcome.timings,
+            "busy": busy,
+            "memory": outcome.memory,
+            "reset": outcome.reset,
+        }
 
 
 def _take_standard_output() -> BinaryIO:

@@ -1,8 +1,9 @@
 """The embedded model at run time: few-step diffusion from a frame, its noise and a condition to a picture.
 
-Sampling is multistep consistency sampling (Song et al. 2023, arXiv:2303.01469, algorithm 1): the network predicts the
-finished picture from time 1, that estimate is noised again to the next smaller time with the same ``epsilon``, and the
-network is asked again. All arithmetic on pixels happens inside the graph: this module only hands bytes over.
+Sampling follows the straight line from noise to the picture in steps of equal length (Euler's method; flow matching,
+Lipman et al. 2023, arXiv:2210.02747). The network predicts the finished picture from where it is and is told how long
+the step is (shortcut models, Frans et al. 2024, arXiv:2410.12557); the step's end is a blend of the last estimate and
+the prediction, since the noise on the line stays the same. The noising itself happens inside the graph.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mirage_kernels import noise
+from mirage_kernels import noise as kernels
 from mirage_runtime.engines import Engine, EngineError
 from mirage_runtime.models.lsd import layout
 from mirage_runtime.models.lsd.prompts import understand
 
 WEIGHTS = Path(__file__).parent / "weights" / "lsd-mini.onnx"
 
-MAX_STEPS = 4
+MAX_STEPS = 32
+"""Steps that the network was trained for; live streams use 1 to 4."""
 
 Picture = npt.NDArray[np.uint8]
 
@@ -61,7 +65,7 @@ class LsdMini:
         self._engine.prepare((height, width))
 
     def condition(self, prompt: str) -> npt.NDArray[np.float32]:
-        """Turn a prompt into the network's condition: f32 ``(13,)``, looks and modifiers.
+        """Turn a prompt into the network's condition: f32 ``(22,)``, looks and modifiers.
 
         Diffusion time and step size are not in it: ``denoise`` appends them. Blend two conditions linearly to blend
         their looks.
@@ -74,33 +78,45 @@ class LsdMini:
         source: Picture,
         *,
         condition: npt.NDArray[np.float32],
+        noise: npt.NDArray[np.float32] | None = None,
         seed: int = 0,
         steps: int = 1,
         memory: Picture | None = None,
-        validity: Picture | None = None,
+        validity: npt.NDArray[np.float32] | None = None,
     ) -> Picture:
         """Transform one frame: u8 ``(height, width, 3)`` to the same, C-contiguous and the caller's own.
 
-        ``condition`` is f32 ``(13,)`` from :meth:`condition`. ``seed`` decides the generated texture, ``steps`` (1..4)
-        how often the network looks. ``memory`` u8 ``(height, width, 3)`` and ``validity`` u8 ``(height, width)`` or
-        ``(height, width, 1)`` are taken for later versions; these weights were trained without them and ignore them.
-        Same arguments, same bits (on one machine, with one thread count). Raises ``ValueError`` for arguments of other
-        shapes or ranges.
+        ``condition`` is f32 ``(22,)`` from :meth:`condition`. ``noise``, f32 ``(8, height / 4, width / 4)``, decides
+        the generated texture; without it, it is ``seed``'s on a screen that does not move. ``steps`` (1..32) is how
+        often the network looks. ``memory`` u8 ``(height, width, 3)`` is the last result moved to where it belongs now,
+        ``validity`` f32 ``(height / 4, width / 4)``, 0..1, how far it can be trusted. Same arguments, same bits (on one
+        machine, with one thread count). Raises ``ValueError`` for arguments of other shapes or ranges.
         """
         height, width = self._check_frame(source)
         if not 1 <= steps <= MAX_STEPS:
             raise ValueError(f"steps must be 1 to {MAX_STEPS}, not {steps}")
         if condition.shape != (layout.TIME,):
             raise ValueError(f"condition must have shape ({layout.TIME},), not {condition.shape}")
-        inputs = {"source": source[None], "epsilon": _epsilon(seed, height, width)[None]}
+        if noise is None:
+            noise = screen_noise(seed, height, width)
+        grid = (height // kernels.GRID, width // kernels.GRID)
+        if noise.shape != (kernels.CHANNELS, *grid):
+            raise ValueError(f"noise must have shape ({kernels.CHANNELS}, {grid[0]}, {grid[1]}), not {noise.shape}")
+        inputs: dict[str, npt.NDArray[Any]] = {
+            "source": source[None],
+            "epsilon": _epsilon(height, width)[None],
+            "noise": noise[None],
+        }
         inputs |= _remembered(memory, validity, (height, width))
-        fields: dict[str, npt.NDArray[np.float32]] = {"noise": _pyramid(seed, height, width)[None]}
         estimate = source  # at time 1 the estimate has no weight
         for step in range(steps):
-            moment = np.array([(steps - step) / steps, 1 / steps], np.float32)
-            fields["condition"] = np.concatenate([condition, moment])[None].astype(np.float32)
-            estimate = self._engine.run((height, width), inputs | fields | {"estimate": estimate[None]})
-        return estimate
+            time, length = (steps - step) / steps, 1 / steps
+            moment = np.array([time, length], np.float32)
+            inputs["condition"] = np.concatenate([condition, moment])[None].astype(np.float32)
+            predicted = self._engine.run((height, width), inputs | {"estimate": estimate[None]})
+            kept = (1 - length / time) * (1 - time) / (1 - time + length)
+            estimate = predicted if kept == 0 else cv2.addWeighted(estimate, kept, predicted, 1 - kept, 0)
+        return np.asarray(estimate, np.uint8)
 
     def _check_frame(self, source: Picture) -> tuple[int, int]:
         if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
@@ -115,7 +131,7 @@ class LsdMini:
 
 
 def condition(looks: Mapping[str, float], modifiers: Mapping[str, float]) -> npt.NDArray[np.float32]:
-    """Lay out weights of looks (scaled to add up to 1; none means ``photo``) and modifiers (clipped): f32 ``(13,)``.
+    """Lay out weights of looks (scaled to add up to 1; none means ``photo``) and modifiers (clipped): f32 ``(22,)``.
 
     Raises ``ValueError`` for a name that is not in ``layout``.
     """
@@ -148,23 +164,28 @@ def _make_engine(name: str, weights: Path, threads: int | None, cache_dir: Path 
     raise ValueError(f"engine must be auto, openvino or onnxruntime, not {name!r}")
 
 
-def _remembered(memory: Picture | None, validity: Picture | None, size: tuple[int, int]) -> dict[str, Picture]:
+def _remembered(
+    memory: Picture | None, validity: npt.NDArray[np.float32] | None, size: tuple[int, int]
+) -> dict[str, npt.NDArray[Any]]:
     """The inputs that a memory adds; none without one. Raises ``ValueError`` for other shapes."""
     if memory is None or validity is None:
         return {}
-    if memory.shape != (*size, 3) or validity.shape not in ((*size, 1), size):
+    grid = (size[0] // kernels.GRID, size[1] // kernels.GRID)
+    if memory.shape != (*size, 3) or validity.shape != grid:
         raise ValueError(f"memory {memory.shape} and validity {validity.shape} do not fit a frame of {size}")
-    return {"memory": memory[None], "validity": validity.reshape(1, *size, 1)}
+    return {"memory": memory[None], "validity": validity[None, None].astype(np.float32, copy=False)}
 
 
 @lru_cache(maxsize=8)
-def _epsilon(seed: int, height: int, width: int) -> npt.NDArray[np.int8]:
-    return noise.pixel_epsilon(seed, height, width)
+def _epsilon(height: int, width: int) -> npt.NDArray[np.int8]:
+    """One pixel noise for all: what a seed decides is the surface noise, which can travel to another seed's."""
+    return kernels.pixel_epsilon(0, height, width)
 
 
 @lru_cache(maxsize=8)
-def _pyramid(seed: int, height: int, width: int) -> npt.NDArray[np.float32]:
-    return noise.enlarge_pyramid(noise.noise_pyramid(seed, height, width), height, width)
+def screen_noise(seed: int, height: int, width: int) -> npt.NDArray[np.float32]:
+    """The surface noise of a screen that does not move: f32 ``(8, height / 4, width / 4)``."""
+    return kernels.surface_noise(seed, kernels.screen(height, width))
 
 
-__all__ = ["MAX_STEPS", "WEIGHTS", "EngineError", "LsdMini", "condition"]
+__all__ = ["MAX_STEPS", "WEIGHTS", "EngineError", "LsdMini", "condition", "screen_noise"]
