@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
 
 from mirage_protocol import ParameterValue, defaults, weighted_prompts
 from mirage_runtime.models import Settings
@@ -16,53 +16,69 @@ _MOST_SEEDS = 3
 
 Prompts = tuple[tuple[str, float], ...]
 Seeds = tuple[tuple[int, float], ...]
+T = TypeVar("T")
+
+
+class _Travel(Generic[T]):
+    """One value on its way to where it was last sent."""
+
+    def __init__(self, target: T, between: Callable[[T, T, float], T]) -> None:
+        self._from = self._target = target
+        self._between = between
+        self._began = self._seconds = 0.0
+
+    def send(self, target: T, now: float, seconds: float) -> None:
+        """Set out for another value from wherever it has come to."""
+        self._from, self._target = self.at(now), target
+        self._began, self._seconds = now, seconds
+
+    def at(self, now: float) -> T:
+        """Where it is."""
+        phase = (now - self._began) / self._seconds if self._seconds > 0.0 else 1.0
+        return self._target if phase >= 1.0 else self._between(self._from, self._target, phase)
 
 
 class Controls:
     """Parameters with transitions: a change of prompts, strength or seed takes ``transition`` seconds.
 
-    Times are seconds of any monotonic clock. Values were checked against the table before they come here.
+    Each of the three travels on its own. Times are seconds of any monotonic clock. Values were checked against the
+    table before they come here.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, ParameterValue] = defaults()
-        self._from = self._target()
-        self._began = 0.0
-        self._seconds = 0.0
+        self._prompts = _Travel(weighted_prompts(self.values), _blend)
+        self._strength = _Travel(self._number("strength"), lambda one, two, phase: one + (two - one) * phase)
+        self._seeds = _Travel(self._seed(), _travelled)
 
     def set(self, values: Mapping[str, ParameterValue], now: float) -> None:
         """Change parameters; a transition starts from wherever the last one has come to."""
-        travels = {"prompt", "prompts", "strength", "seed"} & values.keys()
-        here = self._at(now)
         self.values |= values
-        if travels:
-            self._from, self._began = here, now
-            self._seconds = self._number("transition")
+        seconds = self._number("transition")
+        if {"prompt", "prompts"} & values.keys():
+            self._prompts.send(weighted_prompts(self.values), now, seconds)
+        if "strength" in values:
+            self._strength.send(self._number("strength"), now, seconds)
+        if "seed" in values:
+            self._seeds.send(self._seed(), now, seconds)
 
     def resolve(self, now: float) -> Settings:
         """Return the settings for a frame that starts now."""
-        prompts, strength, seeds = self._at(now)
-        return Settings(prompts, strength, float(self._number("coherence")), int(self._number("steps")), seeds)
+        return Settings(
+            self._prompts.at(now),
+            self._strength.at(now),
+            coherence=self._number("coherence"),
+            steps=int(self._number("steps")),
+            seeds=self._seeds.at(now),
+        )
 
     def _number(self, name: str) -> float:
         value = self.values[name]
         assert isinstance(value, int | float)
-        return value
+        return float(value) if name != "seed" else value
 
-    def _target(self) -> tuple[Prompts, float, Seeds]:
-        return weighted_prompts(self.values), self._number("strength"), ((int(self._number("seed")), 1.0),)
-
-    def _at(self, now: float) -> tuple[Prompts, float, Seeds]:
-        phase = (now - self._began) / self._seconds if self._seconds > 0.0 else 1.0
-        target = self._target()
-        if phase >= 1.0:
-            return target
-        prompts, strength, seeds = self._from
-        return (
-            _blend(prompts, target[0], phase),
-            strength + (target[1] - strength) * phase,
-            _travelled(seeds, target[2], phase),
-        )
+    def _seed(self) -> Seeds:
+        return ((int(self._number("seed")), 1.0),)
 
 
 def _blend(before: Prompts, after: Prompts, phase: float) -> Prompts:

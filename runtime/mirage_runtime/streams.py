@@ -132,9 +132,17 @@ class Stream:
     def work(self, waiting: Waiting, settings: Settings) -> Work:
         """Return what the worker is given of a frame. Each source has a memory of its own."""
         frame = waiting.frame
-        memory = f"{self.name}/{self._sources}"
         planes = frame.planes
-        return Work(memory, frame.id, planes["color"], settings, waiting.motion, planes.get("depth"), frame.camera)
+        return Work(
+            self.name,
+            frame.id,
+            planes["color"],
+            settings,
+            source=self._sources,
+            motion=waiting.motion,
+            depth=planes.get("depth"),
+            camera=frame.camera,
+        )
 
     def take(self) -> Waiting | None:
         """Take the newest frame out of the mailbox."""

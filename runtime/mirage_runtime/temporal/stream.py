@@ -154,5 +154,7 @@ def still(seeds: tuple[tuple[int, float], ...], height: int, width: int) -> Embe
 
 def _sampled(plane: NDArray[np.generic], grid: tuple[int, int]) -> NDArray[np.generic]:
     """The samples of a plane (H, W, ...) that lie nearest to the middles of a grid's cells."""
-    rows, columns = (((np.arange(n) + 0.5) * side / n).astype(np.intp) for n, side in zip(grid, plane.shape, strict=False))
+    rows, columns = (
+        ((np.arange(n) + 0.5) * side / n).astype(np.intp) for n, side in zip(grid, plane.shape, strict=False)
+    )
     return np.asarray(plane[rows[:, None], columns[None]])

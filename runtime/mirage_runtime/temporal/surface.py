@@ -16,10 +16,12 @@ from mirage_kernels import noise
 Floats = NDArray[np.float32]
 
 _KINK = 2.0  # pixels: a second difference of the displacement above this is a border between surfaces, not a bend
-_SPECK = 0.5  # share of trusted neighbours above which a hole is filled from them
+_MARGIN = 6  # samples beyond the frame that a surface is continued by
+_SLOPES = (-6.0, 6.0)  # pixels a sample: what a continued surface is stretched by at most
+_AROUND = [(y, x) for y in (-3, 0, 3) for x in (-3, 0, 3) if y or x]  # samples: where a hole looks for its surface
 _MOST_ASKEW = 3.0  # stretched this many times more in one direction than in the other, texture is born again
 _MOST_STRETCH = 8.0
-_SLACK = 0.03  # octaves of stretch that are taken for none: what estimated motion trembles by
+_SLACK = 0.01  # octaves of stretch that are taken for none: what estimated motion trembles by
 
 
 class Surface:
@@ -44,7 +46,10 @@ class Surface:
         """
         before = self._moved
         spots = (self._screen + motion - (noise.GRID - 1) / 2) * np.float32(1 / noise.GRID)
-        moved = cv2.remap(before, spots, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        # What comes in from outside the frame continues the surface at its border.
+        wider = _continued(before)
+        moved = cv2.remap(wider, spots + np.float32(_MARGIN), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        moved += _rounded_off(spots, moved)
         borders = _kinks(before)
         if borders.any():
             # Between two surfaces there is no third: a mean of their places would be of neither.
@@ -52,7 +57,11 @@ class Surface:
             nearest = cv2.remap(before, spots, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
             moved = np.where(near[..., None], nearest, moved)
         moved += motion
-        born = (trust < 0.5) | self._askew
+        # What was hidden is another surface's.
+        rows, columns = trust.shape
+        x, y = cv2.split(spots)
+        inside = (x >= 0) & (y >= 0) & (x <= columns - 1) & (y <= rows - 1)
+        born = (inside & (trust < 0.5)) | self._askew
         if born.any():
             moved = _filled(moved, ~born)
         self._moved = np.asarray(moved, np.float32)
@@ -79,6 +88,29 @@ class Surface:
         return None if stretch.min() == stretch.max() == 1 else stretch
 
 
+def _rounded_off(spots: Floats, moved: Floats) -> Floats:
+    """What reading at ``spots`` rounded to a 32nd of a sample, as OpenCV does, has left out of ``moved``.
+
+    A 64th of a sample is nothing in one frame and pixels after some hundred.
+    """
+    x, y = cv2.split(spots - np.rint(spots * 32) / 32)
+    wider = cv2.copyMakeBorder(moved, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    across = np.clip((wider[1:-1, 2:] - wider[1:-1, :-2]) / 2, *_SLOPES)
+    down = np.clip((wider[2:, 1:-1] - wider[:-2, 1:-1]) / 2, *_SLOPES)
+    return np.asarray(x[..., None] * across + y[..., None] * down, np.float32)
+
+
+def _continued(moved: Floats) -> Floats:
+    """The displacement with a margin on every side, where it goes on as it does at the border: (h + 2 m, w + 2 m, 2)."""
+    for axis in (1, 0):
+        flat = moved if axis == 0 else moved.transpose(1, 0, 2)
+        away = np.arange(1, _MARGIN + 1, dtype=np.float32)[:, None, None]
+        first, last = (np.clip((flat[one] - flat[two]) / 2, *_SLOPES) for one, two in ((0, 2), (-1, -3)))
+        flat = np.concatenate([flat[:1] + away[::-1] * first, flat, flat[-1:] + away * last])
+        moved = flat if axis == 0 else flat.transpose(1, 0, 2)
+    return np.ascontiguousarray(moved, np.float32)
+
+
 def _kinks(moved: Floats) -> Floats:
     """1 where the displacement jumps, and beside it; f32 ``(h, w)``."""
     kinks = np.zeros(moved.shape[:2], np.float32)
@@ -89,15 +121,23 @@ def _kinks(moved: Floats) -> Floats:
 
 
 def _filled(moved: Floats, known: NDArray[np.bool_]) -> Floats:
-    """Give the unknown samples a displacement: their neighbours', or where few of those are known the frame's median.
+    """Give the unknown samples a displacement: of the known ones around them, that which is most like the frame's median.
 
-    The median is the ground's, as a rule: what a moving object uncovers continues the ground's texture.
+    The median is the ground's, as a rule: what a moving object uncovers continues the ground's texture, and a speck
+    inside an object continues the object's.
     """
-    if not known.any():
-        return np.zeros_like(moved)
-    weight = known.astype(np.float32)
-    share = cv2.blur(weight, (5, 5), borderType=cv2.BORDER_REPLICATE)
-    mean = cv2.blur(moved * weight[..., None], (5, 5), borderType=cv2.BORDER_REPLICATE) / (share[..., None] + 1e-6)
-    median = np.median(moved[::3, ::3][known[::3, ::3]], axis=0) if known[::3, ::3].any() else mean[known].mean(axis=0)
-    filled = np.where((share > _SPECK)[..., None], mean, np.asarray(median, np.float32))
-    return np.asarray(np.where(known[..., None], moved, filled), np.float32)
+    rows, columns = known.shape
+    sparse = known[::3, ::3]
+    median = np.median(moved[::3, ::3][sparse], axis=0) if sparse.any() else np.zeros(2)
+    y, x = np.nonzero(~known)
+    best = np.broadcast_to(median, (len(y), 2)).astype(np.float32)
+    nearest = np.full(len(y), np.inf)
+    for down, right in _AROUND:
+        there_y, there_x = (y + down).clip(0, rows - 1), (x + right).clip(0, columns - 1)
+        candidate = moved[there_y, there_x]
+        away = np.where(known[there_y, there_x], np.abs(candidate - median).sum(axis=1), np.inf)
+        better = away < nearest
+        best[better], nearest[better] = candidate[better], away[better]
+    filled = moved.copy()
+    filled[y, x] = best
+    return filled

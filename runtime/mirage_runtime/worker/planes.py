@@ -33,6 +33,8 @@ class Work:
     id: int
     color: Plane
     settings: models.Settings
+    source: int = 0
+    """Which of the sources that the stream has had: each has a memory of its own."""
     motion: tuple[Moved, ...] = ()
     """The frame's own motion, then that of dropped frames before it, newest first."""
     depth: Plane | None = None
@@ -62,6 +64,7 @@ def described(work: Work) -> dict[str, Any]:
     return {
         "stream": work.stream,
         "id": work.id,
+        "source": work.source,
         "settings": dataclasses.asdict(work.settings),
         "size": size,
         "planes": layout,
@@ -87,7 +90,8 @@ def found(request: dict[str, Any], block: memoryview) -> tuple[NDArray[np.uint8]
     values = request["settings"]
     values["prompts"] = tuple((text, weight) for text, weight in values["prompts"])
     values["seeds"] = tuple((seed, amplitude) for seed, amplitude in values["seeds"])
-    return color, models.Settings(**values), models.Context(request["stream"], request["id"], motion, depth, camera)
+    memory = f"{request['stream']}/{request['source']}"
+    return color, models.Settings(**values), models.Context(memory, request["id"], motion, depth, camera)
 
 
 def _array(block: memoryview, format_: str, height: int, width: int, offset: int) -> NDArray[Any]:
