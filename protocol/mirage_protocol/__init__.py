@@ -40,7 +40,16 @@ from mirage_protocol.messages import (
     decode_server,
     encode,
 )
-from mirage_protocol.parameters import PARAMETERS, Parameter, ParameterValue, check_parameters, defaults
+from mirage_protocol.parameters import (
+    PARAMETERS,
+    Parameter,
+    ParameterValue,
+    WeightedText,
+    check_parameters,
+    defaults,
+    implied,
+    weighted_prompts,
+)
 from mirage_protocol.planes import BYTES_PER_PIXEL, PLANE_FORMATS, Plane
 from mirage_protocol.state import ClientProtocol, Refused, ServerProtocol
 
@@ -83,9 +92,12 @@ __all__ = [
     "ServerProtocol",
     "Set",
     "Status",
+    "WeightedText",
     "check_parameters",
     "decode_client",
     "decode_server",
     "defaults",
     "encode",
+    "implied",
+    "weighted_prompts",
 ]

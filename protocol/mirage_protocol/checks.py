@@ -134,6 +134,44 @@ class MapOf:
         return {key: self.value(item, f"{field}.{key}") for key, item in value.items()}
 
 
+@dataclass(frozen=True)
+class Blend:
+    """Texts with weights: an array of maps with ``text`` and ``weight``, one weight at least over 0; kept as a list.
+
+    ``minimum`` and ``maximum`` bound each weight, ``max_length`` each text, in characters. What else a map has is
+    ignored, as fields that are not known are.
+    """
+
+    max_items: int
+    max_length: int
+    minimum: float
+    maximum: float
+
+    def __call__(self, value: Any, field: str) -> list[dict[str, Any]]:
+        """Return ``value``, checked."""
+        if not isinstance(value, list | tuple):
+            raise _wrong_type("an array", value, field)
+        if len(value) > self.max_items:
+            problem = f"{field} must have at most {self.max_items} items, not {len(value)}"
+            raise ProtocolError("out-of-range", problem, field)
+        blend = [self._item(item, f"{field}.{index}") for index, item in enumerate(value)]
+        if blend and not any(item["weight"] > 0.0 for item in blend):
+            raise ProtocolError("out-of-range", f"{field} must have a weight over 0", field)
+        return blend
+
+    def _item(self, value: Any, field: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise _wrong_type("a map", value, field)
+        checks: dict[str, Check] = {"text": Text(self.max_length), "weight": Number(self.minimum, self.maximum)}
+        kept: dict[str, Any] = {}
+        for name, check in checks.items():
+            path = f"{field}.{name}"
+            if value.get(name) is None:
+                raise ProtocolError("missing-field", f"{path} is missing", path)
+            kept[name] = check(value[name], path)
+        return kept
+
+
 def anything(value: Any, field: str) -> Any:
     """Let every value pass: what it must be is checked where it is used."""
     return value

@@ -94,7 +94,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class Result:
-    """One transformed frame, from the server to every subscriber of the stream."""
+    """One transformed frame, from the server to every subscriber of the stream.
+
+    ``resets`` counts how often the source's memory began anew because of a cut, ``memory`` is the share of this frame
+    that was remembered, 0 to 1.
+    """
 
     TYPE: ClassVar[str] = "result"
     id: _Id
@@ -106,6 +110,8 @@ class Result:
     sent: _Id = 0
     timings: Annotated[dict[str, float], MapOf(Number(0.0))] = field(default_factory=dict)
     parameters: _Values = field(default_factory=dict)
+    resets: _Id = 0
+    memory: Annotated[float, Number(0.0, 1.0)] = 0.0
 
 
 @dataclass(frozen=True)

@@ -5,27 +5,41 @@ Validation, WebSocket ``set``, OSC addresses, the page's sliders and the referen
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
-from mirage_protocol.checks import Check, Integer, Number, Text
+from mirage_protocol.checks import Blend, Check, Integer, Number, Text
 from mirage_protocol.errors import ProtocolError, shown
 
-ParameterValue = str | int | float
+
+class WeightedText(TypedDict):
+    """One part of a blend: a text, and how much of it there is beside the others (0 to 1,000, relative)."""
+
+    text: str
+    weight: float
+
+
+ParameterValue = str | int | float | list[WeightedText]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One control of a stream: its name, type, range (both ends included), default, unit and help."""
+    """One control of a stream: its name, type, range (both ends included), default, unit and help.
+
+    A ``blend`` is a list of `WeightedText`: its ``minimum`` and ``maximum`` are those of a weight, its ``max_length``
+    (characters) that of a text, and it has up to ``max_items``.
+    """
 
     name: str
-    type: Literal["text", "float", "integer"]
+    type: Literal["text", "float", "integer", "blend"]
     default: ParameterValue
     minimum: float | None = None
     maximum: float | None = None
     max_length: int | None = None
+    max_items: int | None = None
     unit: str = ""
     help: str = ""
 
@@ -42,14 +56,20 @@ class Parameter:
         assert self.maximum is not None
         if self.type == "integer":
             return Integer(int(self.minimum), int(self.maximum))
+        if self.type == "blend":
+            return Blend(self.max_items or 0, self.max_length or 0, self.minimum, self.maximum)
         return Number(self.minimum, self.maximum)
 
     def describe(self) -> dict[str, Any]:
         """Return the parameter as the server's ``hello`` tells it (SPEC.md section 6)."""
-        described = {"name": self.name, "type": self.type, "default": self.default, "unit": self.unit}
-        if self.type == "text":
-            return described | {"max_length": self.max_length, "help": self.help}
-        return described | {"minimum": self.minimum, "maximum": self.maximum, "help": self.help}
+        described = {"name": self.name, "type": self.type, "default": copy.copy(self.default), "unit": self.unit}
+        bounds = {
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "max_length": self.max_length,
+            "max_items": self.max_items,
+        }
+        return described | {name: bound for name, bound in bounds.items() if bound is not None} | {"help": self.help}
 
 
 PARAMETERS: Final[Mapping[str, Parameter]] = {
@@ -63,12 +83,31 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             help="What the picture should become, in words: a look and how it feels.",
         ),
         Parameter(
+            "prompts",
+            "blend",
+            default=[],
+            minimum=0.0,
+            maximum=1000.0,
+            max_length=1000,
+            max_items=8,
+            help="Several prompts at once, each with its weight beside the others; with none, the prompt alone.",
+        ),
+        Parameter(
             "strength",
             "float",
             default=1.0,
             minimum=0.0,
             maximum=1.0,
             help="How much of the look is applied: 0 gives the source back, 1 the full look.",
+        ),
+        Parameter(
+            "coherence",
+            "float",
+            default=1.0,
+            minimum=0.0,
+            maximum=1.0,
+            help="How much of the last frame is remembered: 0 transforms each frame alone, with texture fixed to the "
+            "screen.",
         ),
         Parameter(
             "steps",
@@ -93,21 +132,22 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             minimum=0.0,
             maximum=60.0,
             unit="s",
-            help="How long a change of prompt or strength takes; 0 changes with the next frame.",
+            help="How long a change of prompts, strength or seed takes; 0 changes with the next frame.",
         ),
     )
 }
 
 
 def defaults() -> dict[str, ParameterValue]:
-    """Return every parameter's default."""
-    return {name: parameter.default for name, parameter in PARAMETERS.items()}
+    """Return every parameter's default, the caller's own to change."""
+    return {name: copy.copy(parameter.default) for name, parameter in PARAMETERS.items()}
 
 
 def check_parameters(values: Any, field: str = "parameters") -> dict[str, ParameterValue]:
     """Return ``values`` checked against the table, all or nothing.
 
-    Raises `ProtocolError`: ``unknown-parameter`` with the nearest name, ``wrong-type`` or ``out-of-range``.
+    Raises `ProtocolError`: ``unknown-parameter`` with the nearest name, ``wrong-type``, ``out-of-range``, or
+    ``missing-field`` inside a blend.
     """
     if not isinstance(values, Mapping):
         raise ProtocolError("wrong-type", f"{field} must be a map", field)
@@ -118,6 +158,31 @@ def check_parameters(values: Any, field: str = "parameters") -> dict[str, Parame
             raise ProtocolError("unknown-parameter", _unknown(name), path)
         checked[name] = PARAMETERS[name].check(value, f"{field}.{name}")
     return checked
+
+
+def implied(values: Mapping[str, ParameterValue], current: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
+    """Return ``values``, which were checked, and what they change besides where ``current`` is in force.
+
+    A `prompt` that is set without `prompts` ends the blend: ``prompts`` is [] then, if it is not already.
+    """
+    ends_blend = "prompt" in values and "prompts" not in values and current.get("prompts")
+    return {**values, "prompts": []} if ends_blend else dict(values)
+
+
+def weighted_prompts(values: Mapping[str, ParameterValue]) -> tuple[tuple[str, float], ...]:
+    """Return the prompts in force and their shares, each over 0 and together 1, of every parameter's checked value.
+
+    They are those of ``prompts``, or ``prompt`` alone where there are none. A text that stands twice has the sum of
+    its weights, in the place where it stood first.
+    """
+    blend = values["prompts"]
+    if not isinstance(blend, list) or not blend:
+        return ((str(values["prompt"]), 1.0),)
+    weights: dict[str, float] = {}
+    for item in blend:
+        weights[item["text"]] = weights.get(item["text"], 0.0) + item["weight"]
+    total = sum(weights.values())
+    return tuple((text, weight / total) for text, weight in weights.items() if weight / total > 0.0)
 
 
 def _unknown(name: str) -> str:

@@ -89,6 +89,14 @@ def server_cases() -> Iterator[Case]:
     yield "result: a timing is negative", result(timings={"queue": -0.5}), "out-of-range", "timings.queue"
     yield "result: a timing is text", result(timings={"queue": "1 ms"}), "wrong-type", "timings.queue"
     yield "result: timings are an array", result(timings=[1.0]), "wrong-type", "timings"
+    yield "result: resets are negative", result(resets=-1), "out-of-range", "resets"
+    yield "result: resets are 2^53", result(resets=LARGEST + 1), "out-of-range", "resets"
+    yield "result: resets are 1.5", result(resets=1.5), "wrong-type", "resets"
+    yield "result: resets are a boolean", result(resets=True), "wrong-type", "resets"
+    for value in (-0.001, 1.001, 2, -1, float("nan"), float("inf")):
+        yield f"result: memory is {value}", result(memory=value), "out-of-range", "memory"
+    yield "result: memory is text", result(memory="0.5"), "wrong-type", "memory"
+    yield "result: memory is a boolean", result(memory=True), "wrong-type", "memory"
     yield "result: size lies", result(planes={"color": described(size=4)}), "plane-size", "planes.color.size"
     outside = result(planes={"color": described(offset=16)})
     yield "result: plane outside the payload", outside, "plane-size", "planes.color"

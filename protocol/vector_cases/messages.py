@@ -66,7 +66,15 @@ def plain_client_messages() -> Iterator[tuple[str, Message]]:
     yield "hello: source", ClientHello("source")
     yield "hello: viewer", ClientHello("viewer", client="looker 1.0")
     yield "hello: controller with parameters", ClientHello("controller", parameters={"prompt": "ink", "strength": 0.5})
-    everything = {"prompt": "lava, slow", "strength": 0.25, "steps": 2, "seed": 2**31 - 1, "transition": 1.5}
+    everything = {
+        "prompt": "lava, slow",
+        "prompts": [{"text": "lava, slow", "weight": 0.75}, {"text": "墨絵", "weight": 0.25}],
+        "strength": 0.25,
+        "coherence": 0.875,
+        "steps": 2,
+        "seed": 2**31 - 1,
+        "transition": 1.5,
+    }
     yield "hello: every field", ClientHello("source", 1, "engine 4.6", "s3cret", True, 64, everything)
     yield "hello: another version", ClientHello("source", 2)
     yield "hello: unicode token", ClientHello("source", token="шифр-🔑")
@@ -94,6 +102,11 @@ def plain_client_messages() -> Iterator[tuple[str, Message]]:
     yield "set: unicode", protocol.Set(3, {"prompt": "墨絵 à l'huile, 🌊 e\u0301 \u0000 \U0010ffff"})
     yield "set: a byte order mark at the start is text", protocol.Set(3, {"prompt": "\ufeffink"})
     yield "set: 1,000 characters of 4 bytes", protocol.Set(4, {"prompt": "🌊" * 1000})
+    yield "set: no prompts", protocol.Set(5, {"prompts": []})
+    longest = [{"text": letter * 1000, "weight": 1000.0} for letter in "abcdefgh"]
+    yield "set: the largest blend", protocol.Set(6, {"prompts": longest})
+    # What a value must be is the table's affair (parameters.json), not the message's.
+    yield "set: a blend of a later version", protocol.Set(7, {"prompts": [{"picture": 3, "weight": 0.5}]})
     yield "ping", protocol.Ping(1_700_000_000_000_000)
     yield "ping: zero", protocol.Ping(0)
 
@@ -104,7 +117,10 @@ def server_messages() -> Iterator[tuple[str, bytes, Message]]:
         yield name, protocol.encode(message), message
     least = protocol.Result(1, {"color": PIXELS}, time=2)
     yield "result: only what it needs", result(), least
-    yield "result: nil is absent", result(dropped=None, dropped_ids=None, timings=None, parameters=None), least
+    optional = ("dropped", "dropped_ids", "received", "sent", "timings", "parameters", "resets", "memory")
+    yield "result: nil is absent", result(**dict.fromkeys(optional)), least
+    everything = protocol.Result(1, {"color": PIXELS}, time=2, resets=1, memory=1.0)
+    yield "result: an integer serves for the memory", result(resets=1, memory=1), everything
     yield "result: without a time", result(time=ABSENT), protocol.Result(1, {"color": PIXELS})
     yield "result: unknown fields", result(quality={"tier": 2}, log=["a", "b"]), least
     times = protocol.Result(1, {"color": PIXELS}, time=2, timings={"diffusion": 12.0, "dreaming": 0.5})
@@ -142,10 +158,29 @@ def plain_server_messages() -> Iterator[tuple[str, Message]]:
     yield "ready: the largest numbers", protocol.Ready(LARGEST, "controller", "main", 64, {"seed": 2**31 - 1})
     yield "result", protocol.Result(5, {"color": plane("rgb8", 3, 2)}, time=17)
     timings = {"queue": 0.25, "preprocess": 0.5, "temporal": 1.75, "diffusion": 19.5, "render": 0.125, "transfer": 0.0}
+    record = {
+        "prompts": [{"text": "ink", "weight": 0.625}, {"text": "moss", "weight": 0.375}],
+        "strength": 0.5,
+        "coherence": 1.0,
+        "steps": 1,
+        "seeds": [{"seed": 0, "weight": 0.6}, {"seed": 2**31 - 1, "weight": 0.8}],
+    }
     whole = protocol.Result(
-        LARGEST, {"color": PIXELS}, LARGEST, 3, (1, 2, LARGEST - 1), 1_000_000, 1_022_125, timings, protocol.defaults()
+        LARGEST,
+        {"color": PIXELS},
+        LARGEST,
+        3,
+        (1, 2, LARGEST - 1),
+        1_000_000,
+        1_022_125,
+        timings,
+        record,
+        resets=2,
+        memory=0.8125,
     )
     yield "result: every field", whole
+    yield "result: a cut", protocol.Result(7, {"color": PIXELS}, resets=LARGEST, memory=0.0)
+    yield "result: all of it remembered", protocol.Result(8, {"color": PIXELS}, memory=1.0)
     yield "result: 64 dropped frames", protocol.Result(99, {"color": PIXELS}, dropped=64, dropped_ids=tuple(range(64)))
     yield "result: jpeg", protocol.Result(6, {"color": plane("jpeg", 64, 64)})
     yield "dropped: newer", protocol.Dropped((4,), "newer")
@@ -154,7 +189,12 @@ def plain_server_messages() -> Iterator[tuple[str, Message]]:
     yield "ack", protocol.Acknowledged(0, {"strength": 0.5})
     meaning = {"looks": {"ink": 1.0}, "modifiers": {"heavy": 0.75}, "unknown_words": ["banana", "été"]}
     yield "ack: prompt", protocol.Acknowledged(LARGEST, {"prompt": "heavy ink banana été"}, meaning)
+    blend = [{"text": "lava", "weight": 0.7}, {"text": "ice", "weight": 0.3}]
+    yield "ack: prompts", protocol.Acknowledged(2, {"prompts": blend})
+    yield "ack: a prompt ends the blend", protocol.Acknowledged(3, {"prompt": "ink", "prompts": []})
     yield "parameters", protocol.ParametersChanged({"prompt": "moss", "seed": 12, "transition": 0.5})
+    yield "parameters: prompts", protocol.ParametersChanged({"prompts": blend, "coherence": 0.5})
+    yield "parameters: a prompt ends the blend", protocol.ParametersChanged({"prompt": "ink", "prompts": []})
     yield "status: waiting", protocol.Status("waiting")
     yield "status: streaming", protocol.Status("streaming", "")
     yield "status: recovering", protocol.Status("recovering", "the worker stopped and is being started again")

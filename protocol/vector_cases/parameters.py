@@ -30,7 +30,24 @@ def good_cases() -> Iterator[tuple[str, Json, Json]]:
     yield "an empty prompt", {"prompt": ""}, {"prompt": ""}
     yield "a prompt of 1,000 characters", {"prompt": "é" * 1000}, {"prompt": "é" * 1000}
     yield "1,000 characters outside the basic plane", {"prompt": "🌊" * 1000}, {"prompt": "🌊" * 1000}
-    several = {"prompt": "ink", "strength": 0.5, "steps": 1, "seed": 0, "transition": 2.5}
+    yield "coherence at its least", {"coherence": 0.0}, {"coherence": 0.0}
+    yield "coherence at its most, an integer", {"coherence": 1}, {"coherence": 1.0}
+    yield "no prompts", {"prompts": []}, {"prompts": []}
+    yield "one prompt", {"prompts": [part("ink", 0.5)]}, {"prompts": [part("ink", 0.5)]}
+    integers = [part("lava", 3), part("ice", 1)]
+    yield "an integer serves for a weight", {"prompts": integers}, {"prompts": [part("lava", 3.0), part("ice", 1.0)]}
+    faded = {"prompts": [part("lava", 0.0), part("ice", 1e-300)]}
+    yield "a weight of 0 beside another", faded, faded
+    twice = {"prompts": [part("ink", 0.25), part("ink", 0.5), part("", 1.0)]}
+    yield "a text twice, and an empty one", twice, twice
+    largest = {"prompts": [part("🌊" * 1000, 1000.0), *[part("ink" * 333, 1000.0)] * 7]}
+    yield "8 prompts with weights of 1,000, the first of 1,000 characters", largest, largest
+    later = {"prompts": [part("ink", 1.0) | {"picture": [1], "note": None}]}
+    yield "fields of a prompt that are not known are left out", later, {"prompts": [part("ink", 1.0)]}
+    both = {"prompt": "moss", "prompts": [part("ink", 1.0)]}
+    yield "prompt and prompts", both, both
+    several = {"prompt": "ink", "prompts": [part("lava", 0.5), part("ice", 1.5)], "strength": 0.5, "coherence": 0.25}
+    several |= {"steps": 1, "seed": 0, "transition": 2.5}
     yield "all of them", several, several
 
 
@@ -51,22 +68,66 @@ def bad_cases() -> Iterator[tuple[str, Json, protocol.ErrorCode, str, str | None
     yield "prompt of 1,001 characters", {"prompt": "x" * 1001}, "out-of-range", "parameters.prompt", None
     yield "prompt is a number", {"prompt": 5}, "wrong-type", "parameters.prompt", None
     yield "prompt is binary", {"prompt": b"ink"}, "wrong-type", "parameters.prompt", None
+    for value in (-0.001, 1.001, float("nan")):
+        yield f"coherence is {value}", {"coherence": value}, "out-of-range", "parameters.coherence", None
+    yield "coherence is text", {"coherence": "1"}, "wrong-type", "parameters.coherence", None
+    yield from bad_blends()
     yield "one bad one among good ones", {"seed": 1, "steps": 9}, "out-of-range", "parameters.steps", None
     for name, nearest in (
         ("strenght", "strength"),
         ("promt", "prompt"),
         ("step", "steps"),
         ("transitions", "transition"),
+        ("coherance", "coherence"),
+        ("promptss", "prompts"),
     ):
         yield f"no such parameter: {name}", {name: 1}, "unknown-parameter", f"parameters.{name}", nearest
     yield "no such parameter: zzz", {"zzz": 1}, "unknown-parameter", "parameters.zzz", None
     yield "no such parameter: an empty name", {"": 1}, "unknown-parameter", "parameters.", None
 
 
+def bad_blends() -> Iterator[tuple[str, Json, protocol.ErrorCode, str, str | None]]:
+    """Yield what is wrong with `prompts`, as `bad_cases` does."""
+
+    def case(
+        name: str, value: object, code: protocol.ErrorCode, path: str = ""
+    ) -> tuple[str, Json, protocol.ErrorCode, str, str | None]:
+        return f"prompts: {name}", {"prompts": value}, code, f"parameters.prompts{path}", None
+
+    odd: dict[str, object] = {"text": "ink", "a map": part("ink", 1.0), "nil": None, "a number": 1, "true": True}
+    for name, thing in odd.items():
+        yield case(name, thing, "wrong-type")
+    for name, thing in {"text": "ink", "an array": ["ink", 1.0], "nil": None, "a number": 0.5}.items():
+        yield case(f"an item is {name}", [part("lava", 1.0), thing], "wrong-type", ".1")
+    yield case("9 of them", [part("ink", 1.0)] * 9, "out-of-range")
+    yield case("9 of them, and bad ones too", [None] * 9, "out-of-range")
+    yield case("no text", [{"weight": 1.0}], "missing-field", ".0.text")
+    yield case("no weight", [part("lava", 1.0), {"text": "ink"}], "missing-field", ".1.weight")
+    yield case("neither", [{}], "missing-field", ".0.text")
+    yield case("the text is nil", [part(None, 1.0)], "missing-field", ".0.text")
+    yield case("the weight is nil", [part("ink", None)], "missing-field", ".0.weight")
+    yield case("the text is a number", [part(5, 1.0)], "wrong-type", ".0.text")
+    yield case("the text is binary", [part(b"ink", 1.0)], "wrong-type", ".0.text")
+    yield case("a text of 1,001 characters", [part("é" * 1001, 1.0)], "out-of-range", ".0.text")
+    for name, thing in {"text": "1", "true": True, "an array": [1.0]}.items():
+        yield case(f"the weight is {name}", [part("lava", 1.0), part("ink", thing)], "wrong-type", ".1.weight")
+    for value in (-0.001, -1, 1000.001, 2**64 - 1, float("nan"), float("inf"), float("-inf")):
+        yield case(f"a weight of {value}", [part("ink", value)], "out-of-range", ".0.weight")
+    yield case("a weight of 0 alone", [part("ink", 0.0)], "out-of-range")
+    yield case("weights of 0, an integer and a negative zero", [part("ink", 0), part("ice", -0.0)], "out-of-range")
+    eighth = [*[part("ink", 1.0)] * 7, part("ice", 1001.0)]
+    yield case("the eighth weight is too large", eighth, "out-of-range", ".7.weight")
+
+
+def part(text: object, weight: object) -> Json:
+    """Return one item of a blend."""
+    return {"text": text, "weight": weight}
+
+
 def _good(name: str, values: Json, kept: Json) -> Json:
     checked = protocol.check_parameters(values)
     assert checked == kept, name
-    assert [type(value) for value in checked.values()] == [type(value) for value in kept.values()], name
+    assert to_json(checked) == to_json(kept), name  # which tells integers from floats
     return {"name": name, "bytes": _set(values), "kept": to_json(kept)}
 
 

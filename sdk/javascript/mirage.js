@@ -258,10 +258,11 @@ const integer = (minimum = 0, maximum = Number.MAX_SAFE_INTEGER) => (value, path
 };
 
 /** @returns {Check} */
-const number = (minimum = -Infinity) => (value, path) => {
+const number = (minimum = -Infinity, maximum = Infinity) => (value, path) => {
   demand(value, path, "a float", "an integer");
   const plain = value instanceof Float ? value.value : Number(value);
-  inRange(Number.isFinite(plain) && plain >= minimum, path, `a finite number, at least ${minimum}, not ${plain}`);
+  const fits = Number.isFinite(plain) && plain >= minimum && plain <= maximum;
+  inRange(fits, path, `a finite number, ${minimum} to ${maximum}, not ${plain}`);
   return plain;
 };
 
@@ -437,7 +438,7 @@ const MESSAGES = {
     result: {
       id, planes: planesIn, time: optional(id, 0), dropped: optional(id, 0), dropped_ids: optional(listOf(id), []),
       received: optional(id, 0), sent: optional(id, 0), timings: optional(mapOf(number(0)), {}),
-      parameters: optional(values, {}),
+      parameters: optional(values, {}), resets: optional(id, 0), memory: optional(number(0, 1), 0),
     },
     dropped: { ids: listOf(id), reason: choice("newer", "failed") },
     ack: { request: id, parameters: values, prompt: optional(values) },
@@ -554,6 +555,7 @@ export class MirageClient extends EventTarget {
   #attempts = 0;
   #dropped = 0;
   #lastId = 0; // frames and requests are numbered together
+  /** @type {number | undefined} the last frame on this socket */ #lastFrame;
   #heard = 0;
   #pinged = 0;
   /** @type {any} */ #timer;
@@ -590,7 +592,8 @@ export class MirageClient extends EventTarget {
   }
 
   /**
-   * Send a frame unless as many as the window allows are on their way.
+   * Send a frame unless as many as the window allows are on their way. Planes that the server does not announce are
+   * left out. `motion` points back to the last frame that was sent, or to `motionFrom`; the first one's is left out.
    * @param {{ width: number, height: number, data: ArrayBufferView, format?: string }} color ImageData or alike
    * @param {{ planes?: Record<string, { width: number, height: number, data: ArrayBufferView, format?: string }>,
    *   camera?: Camera, motionFrom?: number }} [extras]
@@ -598,12 +601,19 @@ export class MirageClient extends EventTarget {
    */
   send(color, { planes = {}, camera, motionFrom } = {}) {
     if (!this.canSend) return false;
-    const pictures = Object.entries({ color, ...planes }).map(([key, picture]) => [key, plane(key, picture)]);
+    const announced = this.server?.capabilities.planes;
+    /** @type {Record<string, Plane>} */
+    const pictures = { color: plane("color", color) };
+    for (const [key, picture] of Object.entries(planes)) {
+      const checked = plane(key, picture);
+      if (kindOf(announced) !== "a map" || key in announced) pictures[key] = checked;
+    }
+    const from = motionFrom ?? (pictures.motion && this.#lastFrame);
+    if (absent(from)) delete pictures.motion;
     const [id, sent] = [this.#lastId + 1, performance.now()];
-    const frame = { id, time: Math.round(sent * 1000), planes: Object.fromEntries(pictures) };
-    this.#write({ type: "frame", ...frame, motion_from: motionFrom, camera });
+    this.#write({ type: "frame", id, time: Math.round(sent * 1000), planes: pictures, motion_from: from, camera });
     this.#inFlight.set(id, sent);
-    return (this.#lastId = id);
+    return (this.#lastId = this.#lastFrame = id);
   }
 
   /**
@@ -760,6 +770,8 @@ export class MirageClient extends EventTarget {
   #learn(parameters) {
     Object.assign(this.parameters, parameters);
     for (const key of Object.keys(this.#own)) if (key in parameters) this.#own[key] = parameters[key];
+    // A blend of somebody else's is in force now: were our prompt set again without it, that would end it.
+    if ("prompt" in this.#own && "prompts" in parameters) this.#own.prompts = parameters.prompts;
   }
 
   /** The connection is gone: end here if the server said so, else come back. @param {number} code of the close frame */
@@ -796,6 +808,7 @@ export class MirageClient extends EventTarget {
     this.#socket?.close();
     const waiting = [this.#promise, ...this.#requests.values()];
     [this.#socket, this.#promise, this.#ready, this.#reason] = [null, null, false, null];
+    this.#lastFrame = undefined; // a new connection's server has forgotten it
     this.#requests.clear();
     this.#inFlight.clear();
     this.#results = [];

@@ -253,7 +253,7 @@ class AsyncStream:
         awaited: bool = False,
     ) -> tuple[Conversation, int]:
         talk = await self._talk()
-        planes = talk.planes(frame, extra, motion_from)
+        planes = talk.planes(frame, extra)
         camera = _frames.to_camera(camera)
         async with self._sending:  # ids must reach the server in their order
             await self._until(talk.may_send)

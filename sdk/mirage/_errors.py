@@ -74,7 +74,11 @@ class InvalidParameter(MirageError, ValueError):
     @property
     def parameter(self) -> str | None:
         """The name of the parameter at fault."""
-        return self.field.rpartition(".")[2] if self.field else None
+        if self.field is None:
+            return None
+        path = self.field.removeprefix("parameters.")
+        # A name that does not exist may have any characters; behind one that does, a path leads into its value.
+        return path if self.code == "unknown-parameter" else path.partition(".")[0]
 
 
 class NotAllowed(MirageError):

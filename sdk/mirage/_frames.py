@@ -16,18 +16,16 @@ Image = NDArray[np.uint8]
 """Rows from top to bottom, pixels from left to right: (height, width, 3 or 4), RGB or RGBA, sRGB, straight alpha."""
 
 _FORMATS: Mapping[str, tuple[str, tuple[str, ...], str, str]] = {
-    "depth": ("r32f", ("float32",), "<f4", "float32 (H, W), metres"),
+    "depth": ("r32f", ("float32", "float16"), "<f4", "float32 (or float16) (H, W), metres"),
     "motion": ("rg16f", ("float16", "float32"), "<f2", "float16 or float32 (H, W, 2), pixels"),
-    "ids": ("r32u", ("uint32",), "<u4", "uint32 (H, W)"),
+    "ids": ("r32u", ("uint32", "uint16", "uint8"), "<u4", "uint32 (or uint16, uint8) (H, W)"),
 }
 """Format, element types taken, element type sent and what is expected, of the planes that are not pictures."""
 _CHANNELS = {3: "rgb8", 4: "rgba8"}
 
 
-def to_planes(
-    frame: Any, extra: Mapping[str, Any] | None, motion_from: int | None, limits: Mapping[str, Any]
-) -> dict[str, Plane]:
-    """Return a picture and its extra planes as the protocol takes them; copies only what is not contiguous.
+def to_planes(frame: Any, extra: Mapping[str, Any] | None, limits: Mapping[str, Any]) -> dict[str, Plane]:
+    """Return a picture and its extra planes as the protocol takes them; copies only what it has to convert.
 
     ``limits`` is what the server said that it can do: planes that it has no use for are left out. Raises
     `InvalidFrame`.
@@ -41,8 +39,6 @@ def to_planes(
         if color.width % plane.width or color.width * plane.height != color.height * plane.width:
             problem = f"{plane.width}x{plane.height} is not {color.width}x{color.height} or a whole fraction of it"
             raise InvalidFrame(f"the plane '{name}' must have the frame's size: {problem}", field=f"planes.{name}")
-        if name == "motion" and motion_from is None:
-            raise InvalidFrame("motion needs motion_from: the id of the frame that it points back to")
         if not isinstance(wanted, Mapping) or name in wanted:
             planes[name] = plane
     return planes

@@ -57,7 +57,9 @@ class Result:
     sending the frame until this client had read its result, None for a viewer. ``timings`` are the milliseconds of
     each stage, ``parameters`` what was in force for this frame, ``dropped`` how many frames of the source were dropped
     so far and ``dropped_ids`` which since the result before. ``time`` is the source's own clock when it sent the frame,
-    ``received`` and ``sent`` the server's when it came and its result left: microseconds.
+    ``received`` and ``sent`` the server's when it came and its result left: microseconds. ``memory`` is the share of
+    this frame that was remembered from the ones before, 0 to 1; ``resets`` how often that memory began anew because of
+    a cut since the source came.
     """
 
     image: Image
@@ -70,6 +72,8 @@ class Result:
     time: int
     received: int
     sent: int
+    resets: int
+    memory: float
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ class Conversation:
         self._forgotten: set[int] = set()
         self._requests: dict[int, Acknowledgement | MirageError | None] = {}
         self._last_error = ""
+        self._last_frame: int | None = None
         self.problem: MirageError | None = None
         self.told = False
         self.state = "waiting"
@@ -213,18 +218,27 @@ class Conversation:
 
     # What the shells send.
 
-    def planes(self, frame: Any, extra: Mapping[str, Any] | None, motion_from: int | None) -> dict[str, Plane]:
+    def planes(self, frame: Any, extra: Mapping[str, Any] | None) -> dict[str, Plane]:
         """Return a picture and its planes, checked; raises `InvalidFrame` or `NotAllowed`."""
         if self._session.role != "source":
             raise NotAllowed(f"a {self._session.role} may not send frames: connect with role='source'")
-        return _frames.to_planes(frame, extra, motion_from, self.server.capabilities)
+        return _frames.to_planes(frame, extra, self.server.capabilities)
 
     def frame(
         self, planes: Mapping[str, Plane], motion_from: int | None, camera: Camera | None, *, awaited: bool = False
     ) -> tuple[int, bytes]:
-        """Return a frame's id and message; an ``awaited`` one goes to `result_of`, any other to `next_result`."""
+        """Return a frame's id and message; an ``awaited`` one goes to `result_of`, any other to `next_result`.
+
+        Motion without ``motion_from`` points back to the frame before. The first of a connection has none, and what
+        came before that connection the server has forgotten: its motion leads nowhere and is left out.
+        """
         self.check()
+        if "motion" in planes and motion_from is None:
+            motion_from = self._last_frame
+        if motion_from is None:
+            planes = {name: plane for name, plane in planes.items() if name != "motion"}
         frame_id, message = self._protocol.frame(planes, time=_now(), motion_from=motion_from, camera=camera)
+        self._last_frame = frame_id
         self._session.next_id = frame_id + 1
         if awaited:
             self._frames[frame_id] = None
@@ -236,10 +250,9 @@ class Conversation:
             raise NotAllowed("a viewer may not set parameters: connect with role='controller'")
         self.check()
         try:
-            plain = {name: value.item() if hasattr(value, "item") else value for name, value in parameters.items()}
-            request, message = self._protocol.set(plain)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidParameter(f"a parameter is text or a number: {error}") from None
+            request, message = self._protocol.set({name: _plain(value) for name, value in parameters.items()})
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise InvalidParameter(f"a parameter is text, a number or a list of prompts: {error}") from None
         self._requests[request] = None
         return request, message
 
@@ -272,8 +285,7 @@ class Conversation:
             case Acknowledged():
                 self._acknowledge(message)
             case ParametersChanged():
-                for name in message.parameters:
-                    self._session.parameters.pop(name, None)
+                self._forget_parameters(message.parameters)
             case Status():
                 self.state = message.state
             case Error():
@@ -330,6 +342,13 @@ class Conversation:
             tuple(words) if isinstance(words, list) else (),
         )
 
+    def _forget_parameters(self, changed: Mapping[str, Any]) -> None:
+        """Note what somebody else has changed: it is theirs now, and not asked for again on the next connection."""
+        for name in changed:
+            self._session.parameters.pop(name, None)
+        if changed.get("prompts"):
+            self._session.parameters.pop("prompt", None)  # to set it again would end their blend
+
     def _take_error(self, message: Error) -> None:
         if not self._protocol.ready:
             self.end(Refused(message.message, code=message.code, field=message.field))
@@ -359,7 +378,23 @@ def _result(message: ResultMessage, now: int | None) -> Result | MirageError:
         time=message.time,
         received=message.received,
         sent=message.sent,
+        resets=message.resets,
+        memory=message.memory,
     )
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter's value as a message holds it.
+
+    A pair (text, weight) stands for the map that is an item of a blend, NumPy's numbers for Python's.
+    """
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
+        return {"text": value[0], "weight": _plain(value[1])}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return value.item() if hasattr(value, "item") else value
 
 
 def _now() -> int:

@@ -75,9 +75,14 @@ class Stream:
     ) -> Result:
         """Send a frame and return its own result.
 
-        ``frame`` is uint8 (height, width, 3 or 4), RGB or RGBA; ``planes`` maps ``depth``, ``motion``, ``normal`` and
-        ``ids`` to arrays, ``motion`` with ``motion_from``, the id of the frame that it points back to. Raises
-        `FrameDropped` when the frame has no result, `InvalidFrame`, `Timeout`, `ConnectionLost`.
+        ``frame`` is uint8 (height, width, 3 or 4), RGB or RGBA. ``planes`` maps the names of what else the renderer
+        knows of it to arrays (H, W, …) of the frame's size or a whole fraction of it: ``depth`` float32, metres along
+        the viewing axis, infinity for sky; ``motion`` float16 or float32 (H, W, 2), to where each pixel's surface was,
+        in the frame's pixels, x right and y down, NaN where that is not known; ``normal`` uint8 (H, W, 3 or 4), view
+        space; ``ids`` uint32, 0 for none. Planes that the server does not announce are left out, so that a caller
+        need not ask. ``motion`` points back to the frame that this stream sent before, or to the one whose id is
+        ``motion_from``; that of a connection's first frame is left out. Raises `FrameDropped` when the frame has no
+        result, `InvalidFrame`, `Timeout`, `ConnectionLost`.
         """
         deadline = self._deadline(timeout)
         talk, frame_id = self._send(frame, planes, motion_from, camera, deadline, awaited=True)
@@ -156,6 +161,8 @@ class Stream:
     def set(self, *, timeout: float | None = None, **parameters: Any) -> Acknowledgement:
         """Change parameters, all or none, from the next frame on; returns when the server has acknowledged it.
 
+        ``prompts`` takes a list of pairs, ``[("lava", 0.7), ("ice", 0.3)]``, or of maps with ``text`` and ``weight``:
+        up to 8 texts, and weights 0 to 1,000 that count beside each other. Setting ``prompt`` ends such a blend.
         Raises `InvalidParameter` for a name or a value that the server does not take, `NotAllowed` for a viewer.
         """
         talk = self._talk()
@@ -259,7 +266,7 @@ class Stream:
         awaited: bool = False,
     ) -> tuple[Conversation, int]:
         talk = self._talk()
-        planes = talk.planes(frame, extra, motion_from)
+        planes = talk.planes(frame, extra)
         camera = _frames.to_camera(camera)
         with self._sending:  # ids must reach the server in their order
             self._until(talk, talk.may_send, deadline, "room in the window")

@@ -84,6 +84,110 @@ def test_other_planes_travel_too(run: Callable[[str], Any]) -> None:
     assert result == {"came": True, "code": "plane-size", "field": "planes.depth"}
 
 
+def test_what_was_sent_is_what_the_server_wants(run: Callable[[str], Any]) -> None:
+    result = run("""
+        const sent = [];
+        const send = WebSocket.prototype.send;
+        WebSocket.prototype.send = function (bytes) {
+            const message = decode(bytes, "client");
+            if (message.type === "frame") sent.push([Object.keys(message.planes), message.motion_from ?? null]);
+            send.call(this, bytes);
+        };
+        await client.connect(url, { window: 64 });
+        const planes = {
+            depth: { width: 8, height: 4, data: new Float32Array(32).fill(2.5) },
+            motion: { width: 16, height: 8, data: new Uint16Array(256) },
+        };
+        const ids = [];
+        const all = ["color", "depth", "motion"];
+        for (const names of [all, all, ["color", "motion"], ["color", "depth"], ["color"]]) {
+            client.server.capabilities.planes = Object.fromEntries(names.map((name) => [name, []]));
+            ids.push(client.send(picture, { planes }));
+        }
+        client.server.capabilities.planes = null;
+        ids.push(client.send(picture, { planes, motionFrom: ids[0] }), client.send(picture));
+        WebSocket.prototype.send = send;
+        return { sent, ids };
+    """)
+    ids = result["ids"]
+    assert result["sent"] == [
+        [["color", "depth"], None],
+        [["color", "depth", "motion"], ids[0]],
+        [["color", "motion"], ids[1]],
+        [["color", "depth"], None],
+        [["color"], None],
+        [["color", "depth", "motion"], ids[0]],
+        [["color"], None],
+    ]
+
+
+def test_a_result_says_what_was_remembered(run: Callable[[str], Any]) -> None:
+    result = run("""
+        await client.connect(url);
+        client.send(picture);
+        const { memory, resets } = await next(client, "result");
+        return { memory, resets };
+    """)
+    assert 0 <= result["memory"] <= 1
+    assert result["resets"] == 0
+
+
+def test_a_blend_is_set_and_ended(run: Callable[[str], Any]) -> None:
+    result = run("""
+        await client.connect(url, { role: "controller", parameters: { prompt: "moss" } });
+        const prompts = [{ text: "lava", weight: 0.75 }, { text: "ice", weight: 1 }];
+        const blend = await client.set({ prompts, coherence: 0.5 });
+        const bad = await refusal(client.set({ prompts: [{ text: "ink", weight: -1 }] }));
+        const ended = await client.set({ prompt: "ink" });
+        return { blend: blend.parameters, bad, ended: ended.parameters, now: client.parameters };
+    """)
+    blend = [{"text": "lava", "weight": 0.75}, {"text": "ice", "weight": 1}]
+    assert result["blend"] == {"prompts": blend, "coherence": 0.5}
+    assert result["bad"] == {"code": "out-of-range", "field": "parameters.prompts.0.weight"}
+    assert result["ended"] == {"prompt": "ink", "prompts": []}
+    assert (result["now"]["prompts"], result["now"]["coherence"]) == ([], 0.5)
+
+
+def test_coming_back_ends_nobodys_blend_and_points_to_no_earlier_frame(run: Callable[[str], Any]) -> None:
+    result = run("""
+        const [sockets, sent] = [[], []];
+        window.WebSocket = class extends WebSocket {
+            constructor(...options) {
+                super(...options);
+                sockets.push(this);
+            }
+            send(bytes) {
+                const message = decode(bytes, "client");
+                if (message.type === "frame") sent.push([Object.keys(message.planes), message.motion_from ?? null]);
+                super.send(bytes);
+            }
+        };
+        const planes = { motion: { width: 16, height: 8, data: new Uint16Array(256) } };
+        const frame = async () => {
+            client.server.capabilities.planes = null;
+            client.send(picture, { planes });
+            await next(client, "result");
+        };
+        await client.connect(url);
+        await client.set({ prompt: "ink" });
+        for (let each = 0; each < 2; each++) await frame();
+        const other = new MirageClient();
+        await other.connect(url, { role: "controller" });
+        const heard = next(client, "parameters");
+        await other.set({ prompts: [{ text: "moss", weight: 1 }] });
+        await heard;
+        const again = new Promise((resolve) => {
+            client.addEventListener("state", ({ detail }) => detail === "connected" && resolve());
+        });
+        sockets[0].close();
+        await again;
+        await frame();
+        return { sent, mine: client.parameters.prompts, theirs: other.parameters.prompts };
+    """)
+    assert result["sent"] == [[["color"], None], [["color", "motion"], 2], [["color"], None]]
+    assert result["mine"] == result["theirs"] == [{"text": "moss", "weight": 1}]
+
+
 def test_set_is_acknowledged_or_refused(run: Callable[[str], Any]) -> None:
     result = run("""
         const early = await refusal(client.set({ strength: 1 }));

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+import mirage
 import mirage_protocol as protocol
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -114,10 +115,10 @@ def test_controls_come_from_the_table(echo_daemon: Any, open_page: OpenPage) -> 
     expect(parameter(page, "strength")).to_be_enabled()
     rows = page.locator(".parameter")
     assert rows.evaluate_all("rows => rows.map((row) => row.dataset.parameter)") == [
-        name for name in protocol.PARAMETERS if name != "prompt"
+        name for name in protocol.PARAMETERS if name not in ("prompt", "prompts")
     ]
     for name, described in protocol.PARAMETERS.items():
-        if name == "prompt":
+        if name in ("prompt", "prompts"):
             continue
         control = parameter(page, name)
         assert float(control.get_attribute("min")) == described.minimum
@@ -125,6 +126,42 @@ def test_controls_come_from_the_table(echo_daemon: Any, open_page: OpenPage) -> 
         assert float(control.input_value()) == described.default
         assert described.help in page.locator(f"[data-parameter={name}]").get_attribute("title")
     expect(page.locator("[data-parameter=transition] output")).to_have_text("0.0 s")
+    expect(page.locator("[data-parameter=coherence] output")).to_have_text("1.00")
+
+
+def test_a_blend_is_shown_until_a_prompt_ends_it(echo_daemon: Any, open_page: OpenPage) -> None:
+    page = open_page(f"{echo_daemon.http}/?stream=blend", before=WITHOUT_WEBGL)
+    expect(parameter(page, "strength")).to_be_enabled()
+    expect(page.locator("#blend")).to_be_hidden()
+    with mirage.connect(echo_daemon.url.replace("main", "blend"), role="controller") as controller:
+        controller.set(prompts=[("lava", 3), ("x" * 1000, 1)])
+        expect(page.locator("#blend")).to_have_text(f"A blend is in force instead: “lava” 75 %, “{'x' * 59}…” 25 %.")
+        expect(page.locator("#prompt")).to_have_value("oil painting")
+        page.press("#prompt", "Enter")
+        expect(page.locator("#blend")).to_be_hidden()
+        assert controller.parameters["prompts"] == []
+        controller.set(prompts=[("ice", 1)])
+        expect(page.locator("#blend")).to_contain_text("“ice” 100 %")
+        controller.set(prompts=[])
+        expect(page.locator("#blend")).to_be_hidden()
+
+
+def test_what_is_remembered_is_shown_where_anything_is(echo_daemon: Any, open_page: OpenPage) -> None:
+    page = open_page(f"{echo_daemon.http}/?stream=memory", before=WITHOUT_WEBGL)
+    expect(parameter(page, "strength")).to_be_enabled()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#remembered")).to_be_hidden()
+    page.evaluate("""async () => {
+        const { showFigures } = await import("./figures.js");
+        const stats = { framesPerSecond: 0, roundTrip: { p50: null, p95: null }, dropped: 0, timings: {} };
+        window.show = (memory, resets) => {
+            showFigures({ ...stats, memory, resets }, (id) => document.getElementById(id));
+            return document.getElementById("remembered").innerText.replace(/\\s+/g, " ");
+        };
+    }""")
+    assert page.evaluate("show(0.876, 0)") == "Remembered 88 %"
+    assert page.evaluate("show(0, 1)") == "Remembered 0 %, 1 cut"
+    assert page.evaluate("show(1, 1234)") == "Remembered 100 %, 1,234 cuts"
 
 
 def test_changes_show_on_every_page_and_can_be_reset(echo_daemon: Any, open_page: OpenPage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,10 @@ import mirage_protocol as protocol
 from mirage_protocol import PARAMETERS, ProtocolError
 
 SPEC = (Path(__file__).parents[2] / "protocol" / "SPEC.md").read_text(encoding="utf-8")
+
+
+def part(text: str, weight: float = 1.0) -> protocol.WeightedText:
+    return {"text": text, "weight": weight}
 
 
 def number(text: str) -> float:
@@ -40,6 +45,11 @@ def test_a_row_of_the_table(name: str) -> None:
         length = re.fullmatch(r"up to ([\d,]+) characters", extent)
         assert length is not None
         assert (number(length[1]), default) == (parameter.max_length, parameter.default)
+    elif kind == "blend":
+        sizes = re.fullmatch(r"up to (\d+) texts of up to ([\d,]+) characters, weights (\S+) to (\S+)", extent)
+        assert sizes is not None
+        expected = (parameter.max_items, parameter.max_length, parameter.minimum, parameter.maximum)
+        assert (tuple(map(number, sizes.groups())), default) == (expected, str(parameter.default))
     else:
         bounds = re.fullmatch(r"(\S+) to (\S+(?: - 1)?)(?: (\S+))?", extent)
         assert bounds is not None
@@ -52,12 +62,15 @@ def test_every_parameter_takes_its_default_and_describes_itself(parameter: proto
     assert parameter.check(parameter.default) == parameter.default
     described = parameter.describe()
     bounds = {"max_length"} if parameter.type == "text" else {"minimum", "maximum"}
+    bounds |= {"max_length", "max_items"} if parameter.type == "blend" else set()
     assert described.keys() == {"name", "type", "default", "unit", "help"} | bounds
     assert described["help"]
     assert all(value is not None for value in described.values())
 
 
-@pytest.mark.parametrize("name", [name for name, parameter in PARAMETERS.items() if parameter.type != "text"])
+@pytest.mark.parametrize(
+    "name", [name for name, parameter in PARAMETERS.items() if parameter.type in ("float", "integer")]
+)
 def test_both_ends_are_included_and_nothing_beyond(name: str) -> None:
     parameter = PARAMETERS[name]
     assert parameter.minimum is not None
@@ -100,8 +113,12 @@ def test_values_that_are_no_map() -> None:
 
 
 def test_defaults_are_a_copy() -> None:
-    protocol.defaults()["seed"] = 9
-    assert protocol.defaults()["seed"] == 0
+    mine: Any = protocol.defaults()
+    mine["seed"] = 9
+    mine["prompts"].append(part("ink"))
+    PARAMETERS["prompts"].describe()["default"].append(part("ink"))
+    assert (protocol.defaults()["seed"], protocol.defaults()["prompts"]) == (0, [])
+    assert PARAMETERS["prompts"].describe()["default"] == []
 
 
 def test_numbers_beyond_a_float() -> None:
@@ -109,3 +126,75 @@ def test_numbers_beyond_a_float() -> None:
         with pytest.raises(ProtocolError) as caught:
             protocol.check_parameters({"strength": huge})
         assert caught.value.code == "out-of-range"
+
+
+def test_a_blend_is_kept_as_a_new_list() -> None:
+    given = [part("lava", 3), part("ice", 1)]
+    kept: Any = protocol.check_parameters({"prompts": given})["prompts"]
+    kept[0]["weight"] = 5.0
+    assert kept == [part("lava", 5.0), part("ice", 1.0)]
+    assert given == [part("lava", 3), part("ice", 1)]
+    assert protocol.check_parameters({"prompts": tuple(given)})["prompts"] == given
+
+
+def test_the_largest_blends_fit_a_header() -> None:
+    wave = "\U0001f30a" * 1000
+    values = protocol.check_parameters({"prompt": wave, "prompts": [part(wave, 1000.0)] * 8})
+    for message in (
+        protocol.ClientHello("controller", token="x" * 1000, parameters=values),
+        protocol.ParametersChanged(protocol.defaults() | values),
+        protocol.Acknowledged(1, values, {"unknown_words": ["x" * 40] * 100}),
+    ):
+        assert len(protocol.encode(message)) < 65_536
+
+
+BLEND = [part("lava", 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("values", "current", "expected"),
+    [
+        ({}, {"prompts": BLEND}, {}),
+        ({"seed": 1}, {"prompts": BLEND}, {"seed": 1}),
+        ({"prompt": "ink"}, {"prompts": BLEND}, {"prompt": "ink", "prompts": []}),
+        ({"prompt": "ink", "seed": 1}, {"prompts": BLEND}, {"prompt": "ink", "seed": 1, "prompts": []}),
+        ({"prompt": "ink"}, {"prompts": []}, {"prompt": "ink"}),
+        ({"prompt": "ink"}, {}, {"prompt": "ink"}),
+        ({"prompt": "ink", "prompts": BLEND}, {"prompts": BLEND}, {"prompt": "ink", "prompts": BLEND}),
+        ({"prompt": "ink", "prompts": BLEND}, {"prompts": []}, {"prompt": "ink", "prompts": BLEND}),
+        ({"prompts": []}, {"prompts": BLEND}, {"prompts": []}),
+        ({"prompts": BLEND}, {"prompts": []}, {"prompts": BLEND}),
+    ],
+)
+def test_what_a_change_implies(values: Any, current: Any, expected: Any) -> None:
+    before = (dict(values), dict(current))
+    assert protocol.implied(values, current) == expected
+    assert (values, current) == before
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, (("oil painting", 1.0),)),
+        ({"prompt": ""}, (("", 1.0),)),
+        ({"prompt": "moss", "prompts": [part("ink", 20.0)]}, (("ink", 1.0),)),
+        ({"prompts": [part("lava", 3.0), part("ice", 1.0)]}, (("lava", 0.75), ("ice", 0.25))),
+        ({"prompts": [part("lava", 0.0), part("ice", 0.5)]}, (("ice", 1.0),)),
+        ({"prompts": [part("a", 1.0), part("b", 2.0), part("a", 1.0)]}, (("a", 0.5), ("b", 0.5))),
+        ({"prompts": [part("a", 5e-324), part("b", 5e-324)]}, (("a", 0.5), ("b", 0.5))),
+        ({"prompts": [part("a", 1000.0), part("b", 5e-324)]}, (("a", 1.0),)),
+    ],
+)
+def test_the_prompts_in_force(values: Any, expected: Any) -> None:
+    checked = protocol.check_parameters(values)
+    assert protocol.weighted_prompts(protocol.defaults() | checked) == expected
+
+
+def test_the_error_of_an_item_names_it() -> None:
+    with pytest.raises(ProtocolError, match=r"parameters\.prompts\.1\.weight must be 0 to 1000, not -1") as caught:
+        protocol.check_parameters({"prompts": [part("ink"), part("ice", -1)]})
+    assert caught.value.field == "parameters.prompts.1.weight"
+    with pytest.raises(ProtocolError, match="must have a weight over 0"):
+        protocol.check_parameters({"prompts": [part("ink", 0)]})
+    with pytest.raises(ProtocolError, match="at most 8 items, not 9"):
+        protocol.check_parameters({"prompts": [part("ink")] * 9})

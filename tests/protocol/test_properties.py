@@ -69,6 +69,8 @@ server_messages = st.one_of(
         ids,
         st.dictionaries(names, positive, max_size=6),
         maps,
+        ids,
+        st.floats(0, 1),
     ),
     st.builds(protocol.Dropped, st.lists(ids, max_size=9).map(tuple), st.sampled_from(["newer", "failed"])),
     st.builds(protocol.Acknowledged, ids, maps, st.none() | maps),
@@ -159,4 +161,56 @@ def test_parameters_are_kept_or_refused(parameters: dict[str, Any]) -> None:
     if problem is None:
         assert protocol.check_parameters(kept) == kept == parameters
     else:
-        assert problem.code in {"unknown-parameter", "wrong-type", "out-of-range"}
+        assert problem.code in {"unknown-parameter", "wrong-type", "out-of-range", "missing-field"}
+
+
+weights = st.floats(0, 1000)
+blends = st.lists(st.fixed_dictionaries({"text": names, "weight": weights}), max_size=8).filter(
+    lambda blend: not blend or any(item["weight"] > 0 for item in blend)
+)
+
+
+@given(blends, names)
+def test_every_blend_is_kept_and_has_shares(blend: list[Any], prompt: str) -> None:
+    message = protocol.decode_client(protocol.encode(protocol.Set(1, {"prompts": blend})))
+    assert isinstance(message, protocol.Set)
+    kept = protocol.check_parameters(message.parameters)
+    assert kept == {"prompts": blend}
+    shares = protocol.weighted_prompts(protocol.defaults() | {"prompt": prompt} | kept)
+    assert sum(share for _, share in shares) == pytest.approx(1.0)
+    assert all(0.0 < share <= 1.0 for _, share in shares)
+    texts = [text for text, _ in shares]
+    assert len(set(texts)) == len(texts)
+    assert set(texts) <= ({item["text"] for item in blend} or {prompt})
+
+
+@given(st.lists(st.none() | st.dictionaries(st.sampled_from(["text", "weight", "x"]), junk, max_size=3), max_size=9))
+def test_any_items_of_a_blend(blend: list[Any]) -> None:
+    problem, kept = None, {}
+    try:
+        kept = protocol.check_parameters({"prompts": blend})
+    except ProtocolError as error:
+        problem = error
+    if problem is None:
+        assert protocol.check_parameters(kept) == kept
+        assert len(kept["prompts"]) == len(blend)  # type: ignore[arg-type]
+    else:
+        assert problem.code in {"wrong-type", "out-of-range", "missing-field"}
+        assert (problem.field or "").startswith("parameters.prompts")
+
+
+settable = st.dictionaries(st.sampled_from(["prompt", "seed"]), names) | st.builds(
+    lambda values, blend: values | {"prompts": blend}, st.dictionaries(st.just("prompt"), names), blends
+)
+
+
+@given(settable, blends)
+def test_what_is_implied_leaves_the_prompt_that_was_set_in_force(values: Any, blend: list[Any]) -> None:
+    current = protocol.defaults() | {"prompts": blend}
+    settled = protocol.implied(values, current)
+    assert settled.items() >= values.items()
+    assert protocol.implied(settled, current) == settled
+    if "prompt" in values and not values.get("prompts"):
+        assert protocol.weighted_prompts(current | settled) == ((values["prompt"], 1.0),)
+    if not values.keys() & {"prompt", "prompts"}:
+        assert settled == values

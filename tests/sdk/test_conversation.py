@@ -12,6 +12,9 @@ import mirage
 import mirage_protocol as protocol
 from mirage_protocol import Dropped, Frame
 
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+
 
 def dropped(frame: Frame) -> list[Any]:
     return [Dropped((frame.id,), "newer")]
@@ -172,10 +175,20 @@ def test_numbers_of_numpy(connect: Any, server: Any, value: Any) -> None:
         ({"seed": 1.5}, "wrong-type", "seed", "must be an integer"),
         ({"prompt": "x" * 1001}, "out-of-range", "prompt", "1000 characters"),
         ({"strength": float("nan")}, "out-of-range", "strength", "finite"),
-        ({"strength": np.zeros(3)}, None, None, "text or a number"),
-        ({"strength": object()}, None, None, "text or a number"),
-        ({"prompt": "\ud800"}, None, None, "text or a number"),
-        ({"strength": 10**400}, None, None, "text or a number"),
+        ({"strength": np.zeros(3)}, None, None, "text, a number or a list"),
+        ({"strength": object()}, None, None, "text, a number or a list"),
+        ({"prompt": "\ud800"}, None, None, "text, a number or a list"),
+        ({"prompts": [("ink", object())]}, None, None, "text, a number or a list"),
+        ({"prompts": ENDLESS}, None, None, "text, a number or a list"),
+        ({"prompts": [("ink", 1.0), ("lava", -1.0)]}, "out-of-range", "prompts", "prompts.1.weight must be 0 to 1000"),
+        ({"prompts": [("ink", 0.0)]}, "out-of-range", "prompts", "a weight over 0"),
+        ({"prompts": [("ink", 1.0)] * 9}, "out-of-range", "prompts", "at most 8 items"),
+        ({"prompts": ("ink", 1.0)}, "wrong-type", "prompts", "must be an array, not a map"),
+        ({"prompts": ["ink"]}, "wrong-type", "prompts", "prompts.0 must be a map"),
+        ({"prompts": [{"text": "ink"}]}, "missing-field", "prompts", "prompts.0.weight is missing"),
+        ({"coherence": 1.5}, "out-of-range", "coherence", "0 to 1"),
+        ({"a.b": 1}, "unknown-parameter", "a.b", "there is no parameter"),
+        ({"strength": 10**400}, None, None, "text, a number or a list"),
     ],
 )
 def test_parameters_that_are_refused(
@@ -190,9 +203,43 @@ def test_parameters_that_are_refused(
 
 
 def test_parameters_of_a_later_server_pass(connect: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    coherence = protocol.Parameter("coherence", "float", default=1.0, minimum=0.0, maximum=1.0)
-    monkeypatch.setattr("mirage_protocol.parameters.PARAMETERS", dict(protocol.PARAMETERS) | {"coherence": coherence})
-    assert connect(server.url).set(coherence=0.5).parameters == {"coherence": 0.5}
+    grain = protocol.Parameter("grain", "float", default=1.0, minimum=0.0, maximum=1.0)
+    monkeypatch.setattr("mirage_protocol.parameters.PARAMETERS", dict(protocol.PARAMETERS) | {"grain": grain})
+    assert connect(server.url).set(grain=0.5).parameters == {"grain": 0.5}
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        [("lava", 0.75), ("ice", 0.25)],
+        (("lava", 0.75), ("ice", np.float32(0.25))),
+        [{"text": "lava", "weight": 0.75}, ("ice", np.array([0.25]))],
+        [{"text": "lava", "weight": 0.75}, {"text": "ice", "weight": 0.25}],
+    ],
+)
+def test_prompts_are_pairs_or_maps(connect: Any, server: Any, prompts: Any) -> None:
+    stream = connect(server.url)
+    expected = [{"text": "lava", "weight": 0.75}, {"text": "ice", "weight": 0.25}]
+    assert stream.set(prompts=prompts).parameters == {"prompts": expected}
+    assert stream.parameters["prompts"] == expected
+    assert stream.set(prompts=[]).parameters == {"prompts": []}
+
+
+def test_a_prompt_that_ends_a_blend(connect: Any, server: Any) -> None:
+    values: dict[str, Any] = protocol.defaults()
+
+    def change(message: protocol.Set) -> list[Any]:
+        settled = protocol.implied(message.parameters, values)
+        values.update(settled)
+        return [protocol.Acknowledged(message.request, settled)]
+
+    server.on_set = change
+    stream = connect(server.url)
+    assert stream.set(prompt="moss").parameters == {"prompt": "moss"}
+    stream.set(prompts=[("lava", 1), ("ice", 2)])
+    assert stream.parameters["prompt"] == "moss"
+    assert stream.set(prompt="ink").parameters == {"prompt": "ink", "prompts": []}
+    assert stream.parameters["prompts"] == []
 
 
 def test_parameters_that_others_change(connect: Any, server: Any, wait_for: Any) -> None:

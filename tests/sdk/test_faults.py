@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.sync.server import serve
 
@@ -190,6 +191,46 @@ def test_parameters_that_someone_else_has_changed_since_are_not_restored(
         stream.set(steps=2)
     assert stream.set(steps=2)
     assert server.hellos[-1].parameters == {"seed": 4}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "restored"),
+    [
+        ({"prompts": [{"text": "moss", "weight": 1.0}]}, {"seed": 4}),
+        ({"prompt": "moss", "prompts": []}, {"seed": 4}),
+        ({"prompts": []}, {"seed": 4, "prompt": "ink"}),
+    ],
+)
+def test_a_blend_of_somebody_else_is_not_ended_by_coming_back(
+    connect: Any, server: Any, wait_for: Any, theirs: Any, restored: Any
+) -> None:
+    stream = connect(server.url)
+    stream.set(prompt="ink", prompts=[("lava", 1.0)], seed=4)
+    server.say(protocol.ParametersChanged(theirs))
+    wait_for(lambda: stream.parameters.items() >= theirs.items(), "the change arrives")
+    server.stop()
+    server.start()
+    with pytest.raises(mirage.ConnectionLost):
+        stream.set(steps=2)
+    assert stream.set(steps=2)
+    assert server.hellos[-1].parameters == restored
+
+
+def test_motion_does_not_point_back_over_a_lost_connection(connect: Any, server: Any, picture: Any) -> None:
+    stream = connect(server.url)
+    motion = {"motion": np.ones((24, 32, 2), np.float16)}
+    for _ in range(2):
+        stream.transform(picture(), planes=motion)
+    assert server.frames[-1].motion_from == 0
+    server.stop()
+    server.start()
+    with pytest.raises(mirage.ConnectionLost):
+        stream.transform(picture(), planes=motion)
+    frame_id = stream.transform(picture(), planes=motion).frame_id
+    assert server.frames[-1].planes.keys() == {"color"}
+    assert server.frames[-1].motion_from is None
+    stream.transform(picture(), planes=motion)
+    assert (server.frames[-1].motion_from, server.frames[-1].id) == (frame_id, frame_id + 1)
 
 
 def test_a_server_that_stays_away_for_a_while(connect: Any, server: Any, picture: Any) -> None:

@@ -29,11 +29,14 @@ def test_a_frame_comes_back_as_it_went(connect: Any, server: Any, picture: Any, 
 def test_what_a_result_says(connect: Any, server: Any, picture: Any) -> None:
     values = {"prompt": "ink", "strength": 0.5}
     server.on_frame = lambda frame: [
-        protocol.Result(frame.id, {"color": frame.planes["color"]}, frame.time, 3, (), 11, 22, {"queue": 0.5}, values)
+        protocol.Result(
+            frame.id, {"color": frame.planes["color"]}, frame.time, 3, (), 11, 22, {"queue": 0.5}, values, 2, 0.75
+        )
     ]
     result = connect(server.url).transform(picture())
     assert (result.frame_id, result.dropped, result.dropped_ids) == (0, 3, ())
     assert (result.timings, result.parameters) == ({"queue": 0.5}, values)
+    assert (result.resets, result.memory) == (2, 0.75)
     assert (result.time, result.received, result.sent) == (server.frames[0].time, 11, 22)
     assert result.round_trip is not None
     assert 0 < result.round_trip < 20_000
@@ -130,10 +133,77 @@ def test_every_plane_arrives(connect: Any, server: Any, picture: Any, motion_typ
         assert np.array_equal(array, planes.get(name, picture())), name
 
 
+def test_a_result_of_a_server_that_remembers_nothing(connect: Any, server: Any, picture: Any) -> None:
+    result = connect(server.url).transform(picture())
+    assert (result.resets, result.memory) == (0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("depth", np.float16([[0.5, np.inf]])),
+        ("depth", np.array([[2.5, 7.0]], ">f4")),
+        ("motion", np.array([[[0.25, -3.0], [np.nan, np.nan]]], np.float32)),
+        ("ids", np.array([[1, 255]], np.uint8)),
+        ("ids", np.array([[0, 65_535]], np.uint16)),
+    ],
+)
+def test_planes_of_other_types_that_lose_nothing(
+    connect: Any, server: Any, picture: Any, name: str, array: Any
+) -> None:
+    stream = connect(server.url)
+    stream.transform(picture(1, 2))
+    stream.transform(picture(1, 2), planes={name: array})
+    arrived = planes_of(server.frames[-1])[name]
+    assert np.array_equal(arrived, array.squeeze(), equal_nan=array.dtype.kind == "f")
+
+
+def test_motion_points_back_to_the_frame_before_where_nothing_else_is_said(
+    connect: Any, server: Any, picture: Any
+) -> None:
+    stream = connect(server.url, window=8)
+    motion = {"motion": np.ones((24, 32, 2), np.float16)}
+    depth = {"depth": np.ones((24, 32), np.float32)}
+    sent = [
+        stream.send(picture(), planes=motion | depth),
+        stream.send(picture(), planes=motion),
+        stream.send(picture(), planes=depth),
+        stream.send(picture(), planes=motion),
+        stream.send(picture(), planes=motion, motion_from=0),
+        stream.send(picture(), planes=motion),
+    ]
+    assert len(list(stream)) == len(sent)
+    assert [frame.motion_from for frame in server.frames] == [None, 0, None, 2, 0, 4]
+    assert ["motion" in frame.planes for frame in server.frames] == [False, True, False, True, True, True]
+    assert "depth" in server.frames[0].planes
+
+
+def test_a_frame_that_was_not_sent_is_not_pointed_back_to(
+    connect: Any, server: Any, picture: Any, wait_for: Any
+) -> None:
+    server.on_frame = lambda _: []
+    stream = connect(server.url, window=2)
+    first = stream.send(picture())
+    stream.send(picture(), planes={"motion": np.ones((24, 32, 2), np.float16)})
+    assert stream.send(picture(), block=False) is None
+    wait_for(lambda: len(server.frames) == 2, "the frames arrive")
+    server.say(protocol.Result(first, {"color": server.frames[0].planes["color"]}))
+    stream.send(picture(), planes={"motion": np.ones((24, 32, 2), np.float16)})
+    with pytest.raises(mirage.Timeout):
+        stream.send(picture(), timeout=0.2)
+    wait_for(lambda: len(server.frames) == 3, "the last one arrives")
+    assert [frame.motion_from for frame in server.frames] == [None, 0, 1]
+
+
 def test_planes_that_the_server_has_no_use_for_stay_here(connect: Any, server: Any, picture: Any) -> None:
     server.capabilities = {"planes": {"color": ["rgba8"]}}
-    connect(server.url).transform(picture(), planes={"depth": np.ones((24, 32), np.float32)})
-    assert server.frames[0].planes.keys() == {"color"}
+    stream = connect(server.url)
+    planes = {"depth": np.ones((24, 32), np.float32), "motion": np.ones((24, 32, 2), np.float32)}
+    for _ in range(2):
+        stream.transform(picture(), planes=planes)
+    for frame in server.frames:
+        assert frame.planes.keys() == {"color"}
+        assert frame.motion_from is None
 
 
 @pytest.mark.parametrize(
@@ -149,11 +219,13 @@ def test_planes_that_the_server_has_no_use_for_stay_here(connect: Any, server: A
         ({"depth": np.ones((24, 16), np.float32)}, "whole fraction"),
         ({"depth": np.ones((48, 64), np.float32)}, "whole fraction"),
         ({"depth": np.ones((18, 24), np.float32)}, "whole fraction"),
-        ({"motion": np.ones((24, 32, 2), np.float16)}, "motion needs motion_from"),
+        ({"motion": np.ones((24, 32, 2))}, "not float64"),
         ({"motion": np.ones((24, 32), np.float16)}, r"\(H, W, 2\)"),
         ({"motion": np.ones((24, 32, 3), np.float16)}, r"\(H, W, 2\)"),
         ({"normal": np.ones((24, 32, 3), np.float32)}, "'normal' must be"),
         ({"ids": np.ones((24, 32), np.int32)}, "uint32"),
+        ({"ids": np.ones((24, 32), np.bool_)}, "uint32"),
+        ({"ids": np.ones((24, 32), np.uint64)}, "uint32"),
     ],
 )
 def test_what_is_no_plane(connect: Any, server: Any, picture: Any, planes: Any, expected: str) -> None:

@@ -64,4 +64,18 @@ def test_a_server_that_says_nonsense_of_its_capabilities() -> None:
     nonsense = {"planes": 5, "max_width": "wide", "max_height": None}
     talk.receive(protocol.encode(protocol.ServerHello(1, "", "main", {}, nonsense, ())))
     depth = np.ones((4, 4), np.float32)
-    assert talk.planes(np.zeros((4, 4, 3), np.uint8), {"depth": depth}, None).keys() == {"color", "depth"}
+    assert talk.planes(np.zeros((4, 4, 3), np.uint8), {"depth": depth}).keys() == {"color", "depth"}
+
+
+texts = st.text(max_size=20)
+weights = st.integers(0, 1000) | st.floats(0, 1000)
+
+
+@given(st.lists(st.tuples(texts, weights), max_size=8))
+def test_a_pair_says_what_its_map_says(pairs: list[tuple[str, float]]) -> None:
+    maps = [{"text": text, "weight": weight} for text, weight in pairs]
+    arrays = [(text, np.float64(weight)) for text, weight in pairs]
+    for prompts in (pairs, tuple(pairs), maps, arrays):
+        message = protocol.decode_client(conversation().change({"prompts": prompts})[1])
+        assert isinstance(message, protocol.Set)
+        assert message.parameters == {"prompts": maps}
