@@ -24,9 +24,15 @@ _DETAILED = 12  # of 255: variation in 3x3 samples that motion would show in
 _AROUND = (25, 25)  # samples: how far around detail speaks for plain places
 _CLEAR = (12.0, 36.0)  # of 255: differences of colour between which trust in a match fades
 _AGREE = (0.75, 2.0)  # pixels: differences of forward and backward motion between which trust fades
-_CREEP = 0.5  # pixels: a camera that moves more moves plain places too, though they show no change
+_REFINEMENTS, _WINDOW = 2, (7, 7)  # rounds, and samples that move as one
+_STIFF = 150.0  # brightness steps squared: detail below this moves with its neighbours
+_LONGEST = 3.0  # pixels that a round moves a place by at most
+_BETTER = 0.97  # of what rest leaves unexplained: what a camera's motion must leave at most
+_CREEP = 0.05  # pixels: a camera that moves more moves plain places too, though they show no change
 _CAMERA = (0.6, 1.5)  # pixels: distances from the camera's motion between which the search is believed instead
-_CAMERA_PLAIN = (4.0, 8.0)  # the same where there is no detail to search for
+_AS_GOOD = 1.5  # of 255: where plain colours fit the camera's motion this nearly as well, it is believed
+_UNCHANGED = 0.25  # of 255: a mean change that not even a slow camera can hide in
+_FINE = 0.15  # share of the detail around a place by which its colour may differ once it has moved
 _FEWEST = 24  # places with detail that a camera's motion is fitted to
 _SMALLEST = 48  # pixels: frames below are too small to look for motion in
 _NEARER = 0.08  # share of the distance that a surface may have come nearer without being another
@@ -71,15 +77,17 @@ def estimate(before: View, now: View) -> Motion:
     rows, columns = now.quarter.shape[:2]
     still = _still(before, now)
     field = np.zeros((rows, columns, 2), np.float32)
-    if still.all() or min(now.half.shape) * 2 < _SMALLEST:
+    unchanged = cv2.norm(before.half, now.half, cv2.NORM_L1) <= _UNCHANGED * now.half.size
+    if unchanged or min(now.half.shape) * 2 < _SMALLEST:
         return Motion(field, _likeness(before, now, field) * _inside(field))
     detailed = _largest(_detail(now.quarter)) > _DETAILED
     back = _reduced(_search(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(now.half, before.half, None), rows, columns)
     forth = _reduced(_search(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST).calc(before.half, now.half, None), rows, columns)
+    back = _refined(back, before, now)
     camera = _camera(back, detailed, before, now)
-    if camera is not None:
+    if camera is not None and _explains(camera, before, now):
         still &= _length(camera) < _CREEP
-        back = _settled(back, camera, detailed)
+        back = _settled(back, camera, detailed, before, now)
     field = np.where(still[..., None], np.float32(0), back)
     returned = cv2.remap(forth, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     gap = _length(returned + field) - 0.05 * _length(field)
@@ -163,13 +171,45 @@ def _still(before: View, now: View) -> NDArray[np.bool_]:
     return np.asarray(same & np.where(seen > 0.02, quiet > 0.5 * seen, whole))
 
 
-def _settled(field: Floats, camera: Floats, detailed: NDArray[np.bool_]) -> Floats:
+def _refined(field: Floats, before: View, now: View) -> Floats:
+    """Let each place's motion settle on the pictures: the search is coarse, and drawn towards its neighbours.
+
+    Lucas and Kanade's method (1981) on windows of the reduced frames.
+    """
+    here, there = (cv2.cvtColor(view.quarter, cv2.COLOR_RGB2GRAY).astype(np.float32) for view in (now, before))
+    right, down = (cv2.Scharr(there, cv2.CV_32F, *order, scale=1 / 32) for order in ((1, 0), (0, 1)))
+    start = field
+    for _ in range(_REFINEMENTS):
+        spots = _spots(field)
+        was, x, y = (
+            cv2.remap(part, spots, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for part in (there, right, down)
+        )
+        gap = was - here
+        xx, xy, yy, xg, yg = (cv2.blur(part, _WINDOW) for part in (x * x, x * y, y * y, x * gap, y * gap))
+        xx, yy = xx + _STIFF, yy + _STIFF
+        area = xx * yy - xy * xy
+        step_x, step_y = (xy * yg - yy * xg) / area, (xy * xg - xx * yg) / area
+        step = cv2.merge([step_x, step_y]) * np.float32(GRID)
+        field = field + np.clip(step, -_LONGEST, _LONGEST)
+    better = _mismatch(before, now, field) < _mismatch(before, now, start)
+    return np.where(better[..., None], field, start)
+
+
+def _explains(camera: Floats, before: View, now: View) -> bool:
+    """Whether the camera's motion fits the pictures better than rest does: a sensor's noise has a best fit too."""
+    moved, rested = (_mismatch(before, now, field).mean() for field in (camera, np.zeros_like(camera)))
+    return bool(moved < _BETTER * rested)
+
+
+def _settled(field: Floats, camera: Floats, detailed: NDArray[np.bool_], before: View, now: View) -> Floats:
     """Replace what the camera's own motion explains by that motion, which is exact where a search trembles.
 
-    Where there is no detail, it may explain more.
+    Where there is no detail to search for, it is enough that the colours fit as well.
     """
-    away = _length(field - camera)
-    share = np.where(detailed, _fade(away, _CAMERA), _fade(away, _CAMERA_PLAIN))[..., None]
+    fits = _mismatch(before, now, camera) <= _mismatch(before, now, field) + _AS_GOOD
+    near = _fade(_length(field - camera), _CAMERA)
+    share = np.where(fits & ~detailed, np.float32(1), near)[..., None]
     return np.asarray(field + share * (camera - field), np.float32)
 
 
@@ -238,9 +278,14 @@ def _reduced(flow: NDArray[np.float32], rows: int, columns: int) -> Floats:
 
 def _likeness(before: View, now: View, field: Floats) -> Floats:
     """1 where the colours match after the motion, 0 where they are clearly others; fine detail may differ by more."""
+    gap = _mismatch(before, now, field) - _FINE * cv2.blur(_largest(_detail(now.quarter)), (3, 3))
+    return _fade(gap, _CLEAR)
+
+
+def _mismatch(before: View, now: View, field: Floats) -> Floats:
+    """How far the colours are apart after the motion, of 255, the largest channel's, over 3x3 samples."""
     was = cv2.remap(before.quarter, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    gap = cv2.absdiff(was, now.quarter).astype(np.float32) - 0.5 * _detail(now.quarter)
-    return _fade(cv2.blur(_largest(gap), (3, 3)), _CLEAR)
+    return np.asarray(cv2.blur(_largest(cv2.absdiff(was, now.quarter)).astype(np.float32), (3, 3)), np.float32)
 
 
 def _detail(picture: Bytes) -> Bytes:

@@ -29,7 +29,7 @@ class Embedding:
     validity: Floats | None = None
     """How far it can be trusted, 0..1: f32 ``(height / 4, width / 4)``."""
     share: float = 0.0
-    """Share of the frame that is remembered, 0..1."""
+    """How much of the frame is remembered, 0..1: the mean of ``validity``."""
     reset: bool = False
     """Whether a cut began the memory anew."""
 
@@ -68,7 +68,7 @@ class TemporalStream:
         if recalled.memory is None:
             return Embedding(fields, reset=recalled.reset)
         validity = recalled.validity * np.float32(settings.coherence)
-        return Embedding(fields, recalled.memory, validity, float(recalled.validity.mean()))
+        return Embedding(fields, recalled.memory, validity, min(1.0, float(validity.mean())))
 
     def keep(self, picture: Image) -> None:
         """Remember what was made of the frame; the picture is not copied."""

@@ -226,11 +226,11 @@ def _disturbed(
 ) -> tuple[Bytes, Floats]:
     """History augmentation: what a memory can suffer, and worse."""
     kind = random.random()
-    if kind < 0.55:
+    if kind < 0.7:
         return memory, validity
-    if kind < 0.63:
+    if kind < 0.76:
         return np.zeros_like(memory), np.zeros_like(validity)
-    if kind < 0.67 and stale is not None:
+    if kind < 0.79 and stale is not None:
         return stale, validity
     past = memory.astype(np.float32)
     if random.random() < 0.3:

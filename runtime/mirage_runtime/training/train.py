@@ -31,7 +31,7 @@ from mirage_runtime.training.network import Network
 from mirage_runtime.training.workers import Gradients, InProcess, Processes, shared
 
 _WARM_UP = 200
-_FLICKER = 0.5  # weight of the error's changes beside the error itself
+_FLICKER = 2.0  # weight of the error's changes beside the error itself
 _SHORTCUT_EVERY = 4  # steps: in these, half of the examples learn to take long steps
 _REPORT_SECONDS = 0.5
 
