@@ -1,6 +1,7 @@
 """`mirage bench`: what this machine does, each figure beside what bounds it, in one run.
 
-Engine, pipeline, end to end and a bare echo of the same bytes take turns, so that a noisy machine is noisy for all.
+Engine, pipeline, end to end and a bare echo of the same bytes take turns, so that a noisy machine is noisy for all. The
+frames pan over a picture, so that there is motion to find and a memory to move.
 Run as a module it is the bare echo server.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import itertools
 import os
 import platform
 import re
@@ -21,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
@@ -30,13 +33,15 @@ from websockets.sync.client import connect as connect_websocket
 import mirage
 from mirage_runtime.config import DEFAULT_MODEL_PIXELS, cache_dir
 from mirage_runtime.errors import MirageRuntimeError
-from mirage_runtime.models import Image, Settings
+from mirage_runtime.models import Context, Image, Settings
 from mirage_runtime.models.lsd import LsdMini
 from mirage_runtime.pipeline import Pipeline
 
 SIZES = ((512, 288), (768, 432), (1920, 1080))
 PROMPT = "ink"
 _START_TIMEOUT = 120.0
+_FRAMES = 16  # of the pan, there and back
+_PAN = (5, 1)  # pixels a frame
 
 
 @dataclass
@@ -61,14 +66,16 @@ class SizeReport:
     pipeline_p50: float
     end_to_end_p50: float
     end_to_end_p95: float
+    alone_p50: float
+    """End to end with ``coherence`` 0."""
     echo_p50: float
     rate: float
     stages_p50: dict[str, float]
 
     @property
     def overhead(self) -> float:
-        """What the daemon and the network add to the engine, in milliseconds."""
-        return self.end_to_end_p50 - self.engine_p50
+        """What the daemon and the network add to the engine and the temporal stage, in milliseconds."""
+        return self.end_to_end_p50 - self.engine_p50 - self.stages_p50.get("temporal", 0.0)
 
 
 @dataclass
@@ -106,11 +113,16 @@ def measure(
     began = time.perf_counter()
     with _server("mirage_runtime", "serve", "--port", "0", "--log-level", "warning", *options) as daemon:
         url = f"ws://127.0.0.1:{daemon}/bench"
-        with mirage.connect(url, timeout=_START_TIMEOUT) as stream, _server("mirage_runtime.bench") as echo:
+        with (
+            mirage.connect(url, timeout=_START_TIMEOUT) as stream,
+            mirage.connect(f"{url}-alone", timeout=_START_TIMEOUT) as alone,
+            _server("mirage_runtime.bench") as echo,
+        ):
             stream.set(prompt=PROMPT)
-            stream.transform(_picture(768, 432), timeout=_START_TIMEOUT)
+            alone.set(prompt=PROMPT, coherence=0.0)
+            stream.transform(pan(768, 432)[0], timeout=_START_TIMEOUT)
             first = time.perf_counter() - began
-            bench = _Bench(model, rival, stream, f"ws://127.0.0.1:{echo}", frames, rounds, seconds)
+            bench = _Bench(model, rival, stream, alone, f"ws://127.0.0.1:{echo}", frames, rounds, seconds)
             reports = []
             for width, height in sizes:
                 progress(f"measuring {width}x{height}")
@@ -124,6 +136,7 @@ class _Bench:
         model: LsdMini,
         rival: LsdMini | None,
         stream: mirage.Stream,
+        alone: mirage.Stream,
         echo: str,
         frames: int,
         rounds: int,
@@ -133,6 +146,7 @@ class _Bench:
         self._rival = rival
         self._pipeline = Pipeline(model, max_pixels=DEFAULT_MODEL_PIXELS)
         self._stream = stream
+        self._alone = alone
         self._echo = echo
         self._frames = frames
         self._rounds = rounds
@@ -140,28 +154,33 @@ class _Bench:
 
     def measure(self, width: int, height: int) -> SizeReport:
         """Measure one size: everything in turns, then the rate."""
-        frame = _picture(width, height)
+        frames = itertools.cycle(pan(width, height))
         settings = Settings(((PROMPT, 1.0),))
-        source = self._pipeline.preprocess(frame)
+        source = self._pipeline.preprocess(next(frames))
         condition = self._pipeline.embed(settings.prompts)
+        trusted = np.ones((source.shape[0] // 4, source.shape[1] // 4), np.float32)
         stages: dict[str, Times] = {}
 
+        def engine(model: LsdMini) -> None:
+            model.denoise(source, condition=condition, memory=source, validity=trusted)
+
         def end_to_end() -> None:
-            for stage, milliseconds in self._stream.transform(frame, timeout=60.0).timings.items():
+            for stage, milliseconds in self._stream.transform(next(frames), timeout=60.0).timings.items():
                 stages.setdefault(stage, Times()).samples.append(milliseconds)
 
         with connect_websocket(self._echo, compression=None, max_size=None) as echo:
             # The bytes that a frame and its result have on the wire, within a header.
-            payload = frame.tobytes()
+            payload = next(frames).tobytes()
             subjects: dict[str, Callable[[], object]] = {
-                "engine": lambda: self._model.denoise(source, condition=condition, steps=1),
-                "pipeline": lambda: self._pipeline(frame, settings),
+                "engine": lambda: engine(self._model),
+                "pipeline": lambda: self._pipeline(next(frames), settings, context=Context("bench")),
                 "end_to_end": end_to_end,
+                "alone": lambda: self._alone.transform(next(frames), timeout=60.0),
                 "echo": lambda: _round_trip(echo, payload),
             }
             if self._rival is not None:
                 rival = self._rival
-                subjects["onnxruntime"] = lambda: rival.denoise(source, condition=condition, steps=1)
+                subjects["onnxruntime"] = lambda: engine(rival)
             times = self._in_turns(subjects, stages)
         rival_p50 = times["onnxruntime"].percentile(50) if "onnxruntime" in times else None
         return SizeReport(
@@ -172,8 +191,9 @@ class _Bench:
             pipeline_p50=times["pipeline"].percentile(50),
             end_to_end_p50=times["end_to_end"].percentile(50),
             end_to_end_p95=times["end_to_end"].percentile(95),
+            alone_p50=times["alone"].percentile(50),
             echo_p50=times["echo"].percentile(50),
-            rate=self._rate(frame),
+            rate=self._rate(frames),
             stages_p50={stage: samples.percentile(50) for stage, samples in stages.items()},
         )
 
@@ -191,13 +211,13 @@ class _Bench:
                     times[name].samples.append((time.perf_counter() - began) * 1000.0)
         return times
 
-    def _rate(self, frame: Image) -> float:
+    def _rate(self, frames: Iterator[Image]) -> float:
         """Return the frames a second that come back when the window is kept full."""
         done = 0
         began = time.perf_counter()
-        self._stream.send(frame)
+        self._stream.send(next(frames))
         while time.perf_counter() - began < self._seconds:
-            self._stream.send(frame)
+            self._stream.send(next(frames))
             self._stream.receive(timeout=60.0)
             done += 1
         elapsed = time.perf_counter() - began
@@ -210,11 +230,20 @@ def _round_trip(connection: ClientConnection, payload: bytes) -> None:
     connection.recv()
 
 
-def _picture(width: int, height: int) -> Image:
-    """Return an RGBA picture with edges and gradients: what is in it costs no engine more or less."""
-    y, x = np.mgrid[:height, :width]
-    channels = [x * 255 // width, y * 255 // height, (x // 32 + y // 32) % 2 * 255, np.full_like(x, 255)]
-    return np.ascontiguousarray(np.stack(channels, axis=-1).astype(np.uint8))
+def pan(width: int, height: int) -> list[Image]:
+    """Return the RGBA frames of a camera that pans over a picture with detail at all scales, and back."""
+    tall, wide = height + _PAN[1] * _FRAMES, width + _PAN[0] * _FRAMES
+    random = np.random.default_rng(1)
+    picture = np.zeros((tall, wide, 3), np.float32)
+    for cells in (4, 12, 36, 108, 324):
+        coarse = random.random((cells, cells * wide // tall, 3), np.float32)
+        picture += cv2.resize(coarse, (wide, tall), interpolation=cv2.INTER_CUBIC) / (cells / 4) ** 0.4
+    low, high = picture.min(), picture.max()
+    opaque = cv2.cvtColor(((picture - low) * (255 / (high - low))).astype(np.uint8), cv2.COLOR_RGB2RGBA)
+    there = [
+        np.ascontiguousarray(opaque[_PAN[1] * n :, _PAN[0] * n :][:height, :width], np.uint8) for n in range(_FRAMES)
+    ]
+    return there + there[-2:0:-1]
 
 
 def _onnxruntime_model(threads: int | None) -> LsdMini | None:

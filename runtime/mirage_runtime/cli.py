@@ -259,20 +259,37 @@ def train_lsd(
 @eval_app.command("lsd")
 def eval_lsd(
     weights: Annotated[Path | None, typer.Argument(help="An ONNX file; default: the embedded model.")] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write all figures to this file.")] = None,
+    look: Annotated[list[str] | None, typer.Option(help="A look to measure; may be repeated. Default: all.")] = None,
+    quick: Annotated[bool, typer.Option(help="Measure less, in two minutes instead of a quarter of an hour.")] = False,
+    motion: Annotated[bool, typer.Option(help="Measure streams too, not stills alone.")] = True,
+    endless: Annotated[int, typer.Option(metavar="FRAMES", min=0, help="Run streams of this length as well.")] = 0,
+    against: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=FILE", help="Other weights to compare with; may be repeated.")
+    ] = None,
     sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet, a PNG or JPEG.")] = None,
+    animations: Annotated[Path | None, typer.Option(help="Also write an animated WebP a look to this folder.")] = None,
     threads: Threads = None,
 ) -> None:
-    """Measure the embedded model against its teachers, on photographs that it never saw."""
+    """Measure the embedded model against its teachers, on pictures and video that it never saw."""
     with _needs_training():
-        from mirage_runtime.training.evaluate import evaluate
-    from mirage_runtime.models.lsd.model import WEIGHTS
-
+        from mirage_runtime.training import measure
+    work = measure.Work(
+        weights,
+        looks=tuple(look or ()),
+        quick=quick,
+        motion=motion,
+        endless=endless,
+        against=tuple(against or ()),
+        sheet=sheet,
+        animations=animations,
+        threads=threads,
+    )
     with _progress_bar() as progress:
-        report = evaluate(
-            weights or WEIGHTS, threads=threads, sheet=sheet, progress=lambda done: progress(round(done * 100), 100)
-        )
-    typer.echo(json.dumps(report.as_json(), indent=2) if json_output else report.as_markdown())
+        result = measure.measure(work, lambda done: progress(round(done * 100), 100))
+    typer.echo(result.markdown)
+    if json_file:
+        json_file.write_text(json.dumps(result.figures, indent=2) + "\n")
 
 
 @contextlib.contextmanager
@@ -318,7 +335,9 @@ def _print_bench(report: benchmark.Report) -> None:
         "pipeline p50": lambda size: size.pipeline_p50,
         "end to end p50": lambda size: size.end_to_end_p50,
         "end to end p95": lambda size: size.end_to_end_p95,
-        "end to end - engine": lambda size: size.overhead,
+        "end to end p50, coherence 0": lambda size: size.alone_p50,
+        "temporal stage p50": lambda size: size.stages_p50["temporal"],
+        "end to end - engine - temporal stage": lambda size: size.overhead,
         "bare WebSocket echo of the same bytes p50": lambda size: size.echo_p50,
         "frames a second, sustained": lambda size: size.rate,
     }

@@ -16,6 +16,8 @@ from mirage_runtime.temporal.surface import Surface
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
+_BETWEEN = 0.04  # f (1 - f) of both directions: below, a pixel was read almost where it is
+_SHARPENED = 1.15  # of what theory asks: what is lost in the corners of the spectrum is made up for in the rest
 _DOUBTED = 0.02  # share of the frame below which an engine's motion is not looked behind
 _CUT = 0.25  # share of the frame that must be recognised for it to be the same scene
 
@@ -98,10 +100,25 @@ class Memory:
 
 
 def warped(picture: Bytes, field: Floats) -> Bytes:
-    """Move a picture u8 ``(height, width, 3)`` along a motion f32 ``(height / 4, width / 4, 2)`` of pixels."""
-    places = motion.enlarged(field, *picture.shape[:2])
-    # Cubic: what is moved with every frame would be blurred by every frame.
-    return np.asarray(cv2.remap(picture, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    """Move a picture u8 ``(height, width, 3)`` along a motion f32 ``(height / 4, width / 4, 2)`` of pixels.
+
+    Linear reading between pixels blurs, which a memory that is moved with every frame cannot bear. The blur of a
+    fraction f is undone by f (1 - f) / 2 of the second difference, at a third of the price of cubic reading.
+    """
+    height, width = picture.shape[:2]
+    places = motion.enlarged(field, height, width)
+    moved = cv2.remap(  # four channels take OpenCV a fifth of the time of three
+        cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    fraction = field - np.floor(field)
+    x, y = cv2.split(fraction * (1 - fraction))
+    between = cv2.compare(x + y, _BETWEEN, cv2.CMP_GT)
+    if between.any():
+        x, y = (cv2.mean(part, between)[0] * _SHARPENED for part in (x, y))
+        kernel = np.array([[0, -y, 0], [-x, 2 * (1 + x + y), -x], [0, -y, 0]], np.float32) / 2
+        sharp = cv2.filter2D(moved, -1, kernel, borderType=cv2.BORDER_REPLICATE)
+        cv2.copyTo(sharp, cv2.resize(between, (width, height), interpolation=cv2.INTER_NEAREST), moved)
+    return np.asarray(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def _motion(evidence: Evidence, before: View, now: View) -> Motion:

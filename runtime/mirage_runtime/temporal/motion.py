@@ -7,6 +7,7 @@ kept at the resolution of the noise grid, a sample for every 4x4 pixels, and enl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -33,7 +34,8 @@ _CAMERA = (0.6, 1.5)  # pixels: distances from the camera's motion between which
 _AS_GOOD = 1.5  # of 255: where plain colours fit the camera's motion this nearly as well, it is believed
 _UNCHANGED = 0.25  # of 255: a mean change that not even a slow camera can hide in
 _FINE = 0.15  # share of the detail around a place by which its colour may differ once it has moved
-_FEWEST = 24  # places with detail that a camera's motion is fitted to
+_MOST_PLACES = 800  # with detail that a camera's motion is fitted to
+_FEWEST = 24  # of them
 _SMALLEST = 48  # pixels: frames below are too small to look for motion in
 _NEARER = 0.08  # share of the distance that a surface may have come nearer without being another
 
@@ -46,6 +48,10 @@ class View:
     """Grey, half size, where motion is looked for."""
     quarter: Bytes
     """RGB at the noise grid's resolution: (height / 4, width / 4, 3)."""
+    grey: Floats
+    """The same in grey."""
+    detailed: NDArray[np.bool_]
+    """Where there is detail that motion would show in."""
     depth: Floats | None = None
     """Metres at the noise grid's resolution; 0 where unknown."""
 
@@ -55,7 +61,14 @@ class View:
         height, width = frame.shape[:2]
         half = cv2.resize(frame, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
         quarter = cv2.resize(half, (width // GRID, height // GRID), interpolation=cv2.INTER_AREA)
-        return cls(cv2.cvtColor(half, cv2.COLOR_RGB2GRAY), np.asarray(quarter, np.uint8), depth)
+        grey = cv2.cvtColor(quarter, cv2.COLOR_RGB2GRAY)
+        return cls(
+            cv2.cvtColor(half, cv2.COLOR_RGB2GRAY),
+            np.asarray(quarter, np.uint8),
+            grey.astype(np.float32),
+            _variation(quarter) > _DETAILED,
+            depth,
+        )
 
 
 @dataclass(frozen=True)
@@ -80,18 +93,17 @@ def estimate(before: View, now: View) -> Motion:
     unchanged = cv2.norm(before.half, now.half, cv2.NORM_L1) <= _UNCHANGED * now.half.size
     if unchanged or min(now.half.shape) * 2 < _SMALLEST:
         return Motion(field, _likeness(before, now, field) * _inside(field))
-    detailed = _largest(_detail(now.quarter)) > _DETAILED
     back = _reduced(_search(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(now.half, before.half, None), rows, columns)
     forth = _reduced(_search(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST).calc(before.half, now.half, None), rows, columns)
     back = _refined(back, before, now)
-    camera = _camera(back, detailed, before, now)
-    if camera is not None and _explains(camera, before, now):
+    camera = _camera(back, before, now)
+    if camera is not None:
         still &= _length(camera) < _CREEP
-        back = _settled(back, camera, detailed, before, now)
+        back = _settled(back, camera, before, now)
     field = np.where(still[..., None], np.float32(0), back)
     returned = cv2.remap(forth, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     gap = _length(returned + field) - 0.05 * _length(field)
-    agreed = np.where(detailed, _fade(gap, _AGREE), np.float32(1))  # a search of plain places says nothing
+    agreed = np.where(now.detailed, _fade(gap, _AGREE), np.float32(1))  # a search of plain places says nothing
     trust = agreed * _likeness(before, now, field) * _inside(field)
     return Motion(field, np.where(still, np.float32(1), trust))
 
@@ -164,7 +176,7 @@ def _still(before: View, now: View) -> NDArray[np.bool_]:
     """Where nothing has changed, nor what has detail nearby: plain places show no motion of their own."""
     change = _largest(cv2.absdiff(cv2.blur(before.quarter, (3, 3)), cv2.blur(now.quarter, (3, 3))))
     same = change <= _STILL
-    detail = _largest(_detail(now.quarter)) > _DETAILED
+    detail = now.detailed
     quiet = cv2.blur((same & detail).astype(np.float32), _AROUND, borderType=cv2.BORDER_REPLICATE)
     seen = cv2.blur(detail.astype(np.float32), _AROUND, borderType=cv2.BORDER_REPLICATE)
     whole = float((same & detail).sum()) >= 0.5 * float(detail.sum())
@@ -174,87 +186,77 @@ def _still(before: View, now: View) -> NDArray[np.bool_]:
 def _refined(field: Floats, before: View, now: View) -> Floats:
     """Let each place's motion settle on the pictures: the search is coarse, and drawn towards its neighbours.
 
-    Lucas and Kanade's method (1981) on windows of the reduced frames.
+    Lucas and Kanade's method (1981) on windows of the reduced frames, with the gradients of the frame at hand.
     """
-    here, there = (cv2.cvtColor(view.quarter, cv2.COLOR_RGB2GRAY).astype(np.float32) for view in (now, before))
-    right, down = (cv2.Scharr(there, cv2.CV_32F, *order, scale=1 / 32) for order in ((1, 0), (0, 1)))
-    start = field
+    right, down = (cv2.Scharr(now.grey, cv2.CV_32F, *order, scale=1 / 32) for order in ((1, 0), (0, 1)))
+    xx, xy, yy = (cv2.blur(product, _WINDOW) for product in (right * right, right * down, down * down))
+    xx, yy = xx + _STIFF, yy + _STIFF
+    area = (xx * yy - xy * xy) / np.float32(GRID)
+    settled = field
     for _ in range(_REFINEMENTS):
-        spots = _spots(field)
-        was, x, y = (
-            cv2.remap(part, spots, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for part in (there, right, down)
-        )
-        gap = was - here
-        xx, xy, yy, xg, yg = (cv2.blur(part, _WINDOW) for part in (x * x, x * y, y * y, x * gap, y * gap))
-        xx, yy = xx + _STIFF, yy + _STIFF
-        area = xx * yy - xy * xy
-        step_x, step_y = (xy * yg - yy * xg) / area, (xy * xg - xx * yg) / area
-        step = cv2.merge([step_x, step_y]) * np.float32(GRID)
-        field = field + np.clip(step, -_LONGEST, _LONGEST)
-    better = _mismatch(before, now, field) < _mismatch(before, now, start)
-    return np.where(better[..., None], field, start)
+        gap = _read(before.grey, settled) - now.grey
+        xg, yg = cv2.blur(right * gap, _WINDOW), cv2.blur(down * gap, _WINDOW)
+        step = cv2.merge([(xy * yg - yy * xg) / area, (xy * xg - xx * yg) / area])
+        settled = settled + np.clip(step, -_LONGEST, _LONGEST)
+    better = _mismatch(before, now, settled) < _mismatch(before, now, field)
+    return np.where(better[..., None], settled, field)
 
 
-def _explains(camera: Floats, before: View, now: View) -> bool:
-    """Whether the camera's motion fits the pictures better than rest does: a sensor's noise has a best fit too."""
-    moved, rested = (_mismatch(before, now, field).mean() for field in (camera, np.zeros_like(camera)))
-    return bool(moved < _BETTER * rested)
-
-
-def _settled(field: Floats, camera: Floats, detailed: NDArray[np.bool_], before: View, now: View) -> Floats:
+def _settled(field: Floats, camera: Floats, before: View, now: View) -> Floats:
     """Replace what the camera's own motion explains by that motion, which is exact where a search trembles.
 
     Where there is no detail to search for, it is enough that the colours fit as well.
     """
     fits = _mismatch(before, now, camera) <= _mismatch(before, now, field) + _AS_GOOD
     near = _fade(_length(field - camera), _CAMERA)
-    share = np.where(fits & ~detailed, np.float32(1), near)[..., None]
+    share = np.where(fits & ~now.detailed, np.float32(1), near)[..., None]
     return np.asarray(field + share * (camera - field), np.float32)
 
 
-def _camera(field: Floats, detailed: NDArray[np.bool_], before: View, now: View) -> Floats | None:
+def _camera(field: Floats, before: View, now: View) -> Floats | None:
     """The camera's motion, f32 like ``field``: the affine map that most detail follows; None if there is none.
 
     Fitted to the motion that was found (least squares, reweighted), then to the pictures themselves: Gauss and Newton's
-    method on the brightness of the same places, after Lucas and Kanade (1981).
+    method on the brightness of the same places, after Lucas and Kanade (1981). It must explain more than rest does: a
+    sensor's noise has a best fit too.
     """
     rows, columns = field.shape[:2]
-    step = max(1, int((rows * columns / 1500) ** 0.5))
-    chosen = np.zeros_like(detailed)
+    step = max(1, int((rows * columns / _MOST_PLACES) ** 0.5))
+    chosen = np.zeros_like(now.detailed)
     chosen[step // 2 + 2 : -2 : step, step // 2 + 2 : -2 : step] = True
-    chosen &= detailed
-    count = int(chosen.sum())
+    chosen &= now.detailed
+    count = int(np.count_nonzero(chosen))
     if count < _FEWEST:
         return None
     design = np.concatenate([_centred(rows, columns)[chosen], np.ones((count, 1), np.float32)], axis=1)
     seen = field[chosen]
     model = np.concatenate([np.zeros((2, 2), np.float32), np.median(seen, axis=0)[None]])
-    for _ in range(5):
+    for _ in range(4):
         gap = ((seen - design @ model) ** 2).sum(axis=1)
         weighted = design / (gap + 0.1)[:, None]
         model = np.linalg.solve(design.T @ weighted + 1e-4 * np.eye(3), weighted.T @ seen + 1e-4 * model)
     follows = np.sqrt(((seen - design @ model) ** 2).sum(axis=1)) < _CAMERA[1]
-    if follows.mean() < 0.4 or follows.sum() < _FEWEST:
+    if follows.mean() < 0.4 or np.count_nonzero(follows) < _FEWEST:
         return None
     model = _aligned(model, design[follows], _pixels(rows, columns)[chosen][follows], before.half, now.half)
-    return np.asarray(_centred(rows, columns) @ model[:2] + model[2], np.float32)
+    camera = np.asarray(_centred(rows, columns) @ model[:2] + model[2], np.float32)
+    rested = _mismatch(before, now, None).mean()
+    return camera if _mismatch(before, now, camera).mean() < _BETTER * rested else None
 
 
 def _aligned(model: NDArray[Any], design: Floats, samples: Floats, before: Bytes, now: Bytes) -> NDArray[Any]:
     """Refine a camera's motion on two grey pictures of half size at ``samples`` of the grid."""
     places = (samples * 2 + 0.5)[None]
-    here = cv2.remap(now, places, None, cv2.INTER_LINEAR).astype(np.float32)[0]
+    offsets = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+    here, right, left, below, above = (
+        cv2.remap(now, places + np.array(offset, np.float32), None, cv2.INTER_LINEAR)[0].astype(np.float32)
+        for offset in offsets
+    )
+    jacobian = np.concatenate([design * ((right - left) / 4)[:, None], design * ((below - above) / 4)[:, None]], axis=1)
     refined = model.copy()
     for _ in range(4):
         spots = places + (design @ refined * 0.5).astype(np.float32)
-        there, right, left, below, above = (
-            cv2.remap(before, spots + np.array(offset, np.float32), None, cv2.INTER_LINEAR).astype(np.float32)[0]
-            for offset in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
-        )
-        gap = there - here
-        slope_x, slope_y = (right - left) / 4, (below - above) / 4
-        jacobian = np.concatenate([design * slope_x[:, None], design * slope_y[:, None]], axis=1)
+        gap = cv2.remap(before, spots, None, cv2.INTER_LINEAR)[0].astype(np.float32) - here
         weighted = jacobian / (1 + (gap / 6) ** 2)[:, None]
         change = np.linalg.solve(weighted.T @ jacobian + 1e-2 * np.eye(6), -weighted.T @ gap)
         refined += change.reshape(2, 3).T
@@ -262,6 +264,7 @@ def _aligned(model: NDArray[Any], design: Floats, samples: Floats, before: Bytes
     return refined if agreed and np.isfinite(refined).all() else model
 
 
+@lru_cache(maxsize=16)
 def _centred(rows: int, columns: int) -> Floats:
     """x and y of each sample from the middle of the frame, in widths of it."""
     return np.asarray((_pixels(rows, columns) - np.array([columns / 2, rows / 2])) / columns, np.float32)
@@ -278,20 +281,25 @@ def _reduced(flow: NDArray[np.float32], rows: int, columns: int) -> Floats:
 
 def _likeness(before: View, now: View, field: Floats) -> Floats:
     """1 where the colours match after the motion, 0 where they are clearly others; fine detail may differ by more."""
-    gap = _mismatch(before, now, field) - _FINE * cv2.blur(_largest(_detail(now.quarter)), (3, 3))
-    return _fade(gap, _CLEAR)
+    gap = _largest(cv2.absdiff(_read(before.quarter, field), now.quarter)).astype(np.float32)
+    return _fade(cv2.blur(gap - _FINE * _variation(now.quarter), (3, 3)), _CLEAR)
 
 
-def _mismatch(before: View, now: View, field: Floats) -> Floats:
-    """How far the colours are apart after the motion, of 255, the largest channel's, over 3x3 samples."""
-    was = cv2.remap(before.quarter, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.blur(_largest(cv2.absdiff(was, now.quarter)).astype(np.float32), (3, 3)), np.float32)
+def _mismatch(before: View, now: View, field: Floats | None) -> Floats:
+    """How far the greys are apart after a motion (None: at rest), of 255, over 3x3 samples."""
+    was = before.grey if field is None else _read(before.grey, field)
+    return np.asarray(cv2.blur(cv2.absdiff(was, now.grey), (3, 3)), np.float32)
 
 
-def _detail(picture: Bytes) -> Bytes:
-    """How far each channel varies in a 3x3 neighbourhood."""
+def _read(picture: NDArray[Any], field: Floats) -> NDArray[Any]:
+    """A picture at the grid's resolution, moved."""
+    return np.asarray(cv2.remap(picture, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _variation(picture: Bytes) -> Bytes:
+    """How far the largest channel varies in a 3x3 neighbourhood."""
     window = np.ones((3, 3), np.uint8)
-    return np.asarray(cv2.subtract(cv2.dilate(picture, window), cv2.erode(picture, window)))
+    return np.asarray(_largest(cv2.subtract(cv2.dilate(picture, window), cv2.erode(picture, window))))
 
 
 def _largest(picture: NDArray[Any]) -> NDArray[Any]:
@@ -323,14 +331,10 @@ def _spots(field: Floats) -> Floats:
     return _pixels(*field.shape[:2]) + field * np.float32(1 / GRID)
 
 
-_grids: dict[tuple[int, int], Floats] = {}
-
-
+@lru_cache(maxsize=16)
 def _pixels(height: int, width: int) -> Floats:
     """x and y of each pixel, f32 (height, width, 2)."""
-    if (height, width) not in _grids:
-        if len(_grids) > 16:
-            _grids.clear()
-        y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-        _grids[height, width] = np.ascontiguousarray(np.stack([x, y], axis=-1))
-    return _grids[height, width]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    pixels = np.ascontiguousarray(np.stack([x, y], axis=-1))
+    pixels.setflags(write=False)
+    return pixels

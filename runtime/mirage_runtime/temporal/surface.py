@@ -101,7 +101,7 @@ def _rounded_off(spots: Floats, moved: Floats) -> Floats:
 
 
 def _continued(moved: Floats) -> Floats:
-    """The displacement with a margin on every side, where it goes on as it does at the border: (h + 2 m, w + 2 m, 2)."""
+    """The displacement with a margin on every side, where it goes on as it does at the border."""
     for axis in (1, 0):
         flat = moved if axis == 0 else moved.transpose(1, 0, 2)
         away = np.arange(1, _MARGIN + 1, dtype=np.float32)[:, None, None]
@@ -121,7 +121,7 @@ def _kinks(moved: Floats) -> Floats:
 
 
 def _filled(moved: Floats, known: NDArray[np.bool_]) -> Floats:
-    """Give the unknown samples a displacement: of the known ones around them, that which is most like the frame's median.
+    """Give the unknown samples a displacement: of the known ones around them, the one most like the frame's median.
 
     The median is the ground's, as a rule: what a moving object uncovers continues the ground's texture, and a speck
     inside an object continues the object's.
