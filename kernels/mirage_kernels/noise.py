@@ -1,12 +1,12 @@
 """The randomness that a diffusion step is given: surface noise for texture, pixel noise for the diffusion itself.
 
 **Surface noise** is four pairs of Gaussian fields over the plane, with a cell for every 6, 11, 18 and 32 pixels. They
-are not grids of numbers but functions of a place: white noise seen through a filter whose square is a Nyquist pulse (the
-root-raised cosine, Nyquist 1928). So samples that are a cell apart are independent *wherever the first of them lies*,
-and the fields can be moved by any fraction of a pixel, for hours, and stay white at their own resolution: nothing is
-ever interpolated twice. A model that sees the fields can draw texture from them, and it sticks to what they move with.
-The finest cells are as fine as a sample every 4 pixels can show without aliasing: with cells of 4, texture shimmers as it
-moves, whatever draws it (a drawn texture's warp error is 4.3 of 255 with cells of 4 pixels and 0.7 with 6).
+are not grids of numbers but functions of a place: white noise seen through a filter whose square is a Nyquist pulse
+(the root-raised cosine, Nyquist 1928). So samples that are a cell apart are independent *wherever the first of them
+lies*, and the fields can be moved by any fraction of a pixel, for hours, and stay white at their own resolution:
+nothing is ever interpolated twice. A model that sees the fields can draw texture from them, and it sticks to what they
+move with. The finest cells are as fine as a sample every 4 pixels can show without aliasing: with cells of 4, texture
+shimmers as it moves, whatever draws it (its warp error is 4.3 of 255 with cells of 4 pixels and 0.7 with 6).
 
 A surface that comes nearer stretches its texture. The filter widens and narrows with it (noise mip-maps, a quarter of
 an octave apart), and past half an octave a field of the next octave fades in, power for power, so that fields stay
@@ -74,8 +74,8 @@ def surface_noise(seed: int, places: Fields, stretch: Fields | None = None) -> F
     :func:`screen` for a frame that has not moved. ``stretch`` is f32 ``(h, w)``, screen pixels to a pixel of the
     surface: 1 as at first, 2 when it has come twice as near; None for 1 everywhere.
     """
-    if stretch is None or np.abs(np.log2(stretch)).max() < 0.5 / 64:
-        return _read(seed, None, places, None)
+    if stretch is None:
+        return _read_unstretched(seed, places)
     octaves = np.log2(np.clip(stretch, 2.0**-_FARTHEST, 2.0**_FARTHEST)).astype(np.float32)
     own = np.rint(octaves)
     distance = octaves - own
@@ -114,27 +114,38 @@ def _share(distance: Fields) -> Fields:
     return np.cos(np.pi / 2 * np.clip((np.abs(distance) - low) / (high - low), 0, 1)).astype(np.float32)
 
 
-def _read(seed: int, octaves: npt.NDArray[np.intp] | None, places: Fields, distance: Fields | None) -> Fields:
-    """All channels. ``octaves`` says which octave's noise each place has (None: 0), ``distance`` how many octaves
-    nearer than its own scale the place is.
+def _read_unstretched(seed: int, places: Fields) -> Fields:
+    """All channels where nothing is stretched: the common case, and the fast one."""
+    result = np.empty((CHANNELS, *places.shape[:2]), np.float32)
+    middle = places.mean(axis=(0, 1))
+    for level, (cell, begin) in enumerate(zip(LEVELS, _offsets(seed)[_FARTHEST_OCTAVE], strict=True)):
+        scale = np.float32(_PER_CELL / cell)
+        # The tile repeats, but OpenCV reads no farther than 2^15 samples from it.
+        whole = np.floor((middle * scale + begin) / _SIDE) * np.float32(_SIDE)
+        spots = places * scale + (begin - whole)
+        pair = cv2.remap(_tile(), spots, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
+        result[FIELDS * level : FIELDS * (level + 1)] = cv2.split(pair)
+    return result
+
+
+def _read(seed: int, octaves: npt.NDArray[np.intp], places: Fields, distance: Fields) -> Fields:
+    """All channels. ``octaves`` says which octave's noise each place has, ``distance`` how many octaves nearer than
+    its own scale the place is.
     """
-    h, w = places.shape[:2]
-    result = np.empty((CHANNELS, h, w), np.float32)
-    bins = None if distance is None else np.clip(-distance * _BINS, -_REACH, _REACH)
-    scaled = places if octaves is None else places * np.exp2(octaves).astype(np.float32)[..., None]
+    result = np.empty((CHANNELS, *places.shape[:2]), np.float32)
+    bins = np.clip(-distance * _BINS, -_REACH, _REACH)
+    scaled = places * np.exp2(octaves).astype(np.float32)[..., None]
     offsets = _offsets(seed)
     for level, cell in enumerate(LEVELS):
-        begin = offsets[_FARTHEST_OCTAVE, level] if octaves is None else offsets[octaves + _FARTHEST_OCTAVE, level]
+        begin = offsets[octaves + _FARTHEST_OCTAVE, level]
         pair = _interpolated(scaled * np.float32(_PER_CELL / cell) + begin, bins)
         result[FIELDS * level : FIELDS * (level + 1)] = cv2.split(pair)
     return result
 
 
-def _interpolated(spots: Fields, bins: Fields | None) -> Fields:
+def _interpolated(spots: Fields, bins: Fields) -> Fields:
     """Both fields of the tile at ``spots``, in samples of the tile, of mip-map ``bins`` or between two: (h, w, 2)."""
     spots -= np.floor(spots * np.float32(1 / _SIDE)) * np.float32(_SIDE)
-    if bins is None:
-        return _tile_at(spots, 0)
     first = np.floor(bins)
     part = (bins - first)[..., None]
     one = _tile_at(spots, first)
@@ -145,12 +156,19 @@ def _interpolated(spots: Fields, bins: Fields | None) -> Fields:
     return np.asarray(((1 - part) * one + part * two) / norm, np.float32)
 
 
-def _tile_at(spots: Fields, bin_: Fields | int) -> Fields:
+def _tile_at(spots: Fields, bin_: Fields) -> Fields:
     atlas, step = _atlas(), _SIDE + 2 * _APRON
     spots = spots.copy()
     spots[..., 0] += _APRON
     spots[..., 1] += (bin_ + _REACH) * step + _APRON
     return np.asarray(cv2.remap(atlas, spots, None, cv2.INTER_CUBIC), np.float32)
+
+
+@lru_cache(maxsize=1)
+def _tile() -> Fields:
+    """The tile's two fields at their own scale: f32 ``(512, 512, 2)``."""
+    top = _REACH * (_SIDE + 2 * _APRON) + _APRON
+    return np.ascontiguousarray(_atlas()[top : top + _SIDE, _APRON : _APRON + _SIDE])
 
 
 @lru_cache(maxsize=1)

@@ -41,7 +41,7 @@ def test_frames_change_with_the_prompt(source, scene):
 
 
 def test_strength_seed_and_repeats(source, scene):
-    source.set(prompt="lava", strength=1.0, seed=1)
+    source.set(prompt="lava", strength=1.0, seed=1, coherence=0.0)
     first = source.transform(scene)
     assert np.array_equal(source.transform(scene), first)
     source.set(seed=2)
@@ -58,7 +58,7 @@ def test_strength_seed_and_repeats(source, scene):
 
 
 def test_unknown_words_are_named_and_dilute_nothing(source, scene):
-    acknowledged = source.set(prompt="lava")
+    acknowledged = source.set(prompt="lava", coherence=0.0)
     assert acknowledged.prompt["unknown_words"] == []
     plain = source.transform(scene)
     acknowledged = source.set(prompt="lava with a zyzzyva")
@@ -82,7 +82,7 @@ def test_alpha_passes_through_at_any_size(source, noise):
 
 
 def test_a_transition_passes_through_both_looks(source, scene):
-    source.set(prompt="ink", transition=0.0)
+    source.set(prompt="ink", transition=0.0, coherence=0.0)
     before = source.transform(scene)
     source.set(prompt="lava", transition=60.0)
     time.sleep(1.0)  # a sixtieth of the way
