@@ -117,7 +117,7 @@ def _share(distance: Fields) -> Fields:
 def _read_unstretched(seed: int, places: Fields) -> Fields:
     """All channels where nothing is stretched: the common case, and the fast one."""
     result = np.empty((CHANNELS, *places.shape[:2]), np.float32)
-    middle = places.mean(axis=(0, 1))
+    middle = places.mean(axis=(0, 1), dtype=np.float64)
     for level, (cell, begin) in enumerate(zip(LEVELS, _offsets(seed)[_FARTHEST_OCTAVE], strict=True)):
         scale = np.float32(_PER_CELL / cell)
         # The tile repeats, but OpenCV reads no farther than 2^15 samples from it.

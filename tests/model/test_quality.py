@@ -113,9 +113,10 @@ def test_looks_blend_by_weight(mini: LsdMini) -> None:
         ({"source": np.zeros((32, 32, 4), np.uint8)}, "source must be"),
         ({"source": np.zeros((32, 32, 3), np.float32)}, "source must be"),
         ({"steps": 0}, "steps"),
-        ({"steps": 5}, "steps"),
+        ({"steps": 33}, "steps"),
         ({"condition": np.zeros(15, np.float32)}, "condition"),
-        ({"memory": np.zeros((32, 48, 3), np.uint8), "validity": np.zeros((32, 32), np.uint8)}, "do not fit"),
+        ({"noise": np.zeros((8, 8, 9), np.float32)}, "noise"),
+        ({"memory": np.zeros((32, 48, 3), np.uint8), "validity": np.zeros((8, 8), np.float32)}, "do not fit"),
     ],
 )
 def test_bad_arguments_are_refused(mini: LsdMini, arguments: dict[str, object], message: str) -> None:

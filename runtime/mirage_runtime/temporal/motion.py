@@ -228,9 +228,11 @@ def _camera(field: Floats, before: View, now: View) -> Floats | None:
     count = int(np.count_nonzero(chosen))
     if count < _FEWEST:
         return None
-    design = np.concatenate([_centred(rows, columns)[chosen], np.ones((count, 1), np.float32)], axis=1)
-    seen = field[chosen]
-    model = np.concatenate([np.zeros((2, 2), np.float32), np.median(seen, axis=0)[None]])
+    # Sums of products differ in their last bits from one call to the next, by how arrays lie in memory. In double
+    # precision and rounded to what matters, the same frames give the same motion.
+    design = np.concatenate([_centred(rows, columns)[chosen], np.ones((count, 1))], axis=1, dtype=np.float64)
+    seen = field[chosen].astype(np.float64)
+    model = np.concatenate([np.zeros((2, 2)), np.median(seen, axis=0)[None]])
     for _ in range(4):
         gap = ((seen - design @ model) ** 2).sum(axis=1)
         weighted = design / (gap + 0.1)[:, None]
@@ -239,12 +241,14 @@ def _camera(field: Floats, before: View, now: View) -> Floats | None:
     if follows.mean() < 0.4 or np.count_nonzero(follows) < _FEWEST:
         return None
     model = _aligned(model, design[follows], _pixels(rows, columns)[chosen][follows], before.half, now.half)
-    camera = np.asarray(_centred(rows, columns) @ model[:2] + model[2], np.float32)
-    rested = _mismatch(before, now, None).mean()
-    return camera if _mismatch(before, now, camera).mean() < _BETTER * rested else None
+    (x, y), (x_y, y_y), (x_1, y_1) = np.round(model, 4).astype(np.float32)
+    across, down = cv2.split(_centred(rows, columns))
+    camera = cv2.merge([across * x + down * x_y + x_1, across * y + down * y_y + y_1])
+    moved, rested = (cv2.mean(_mismatch(before, now, field))[0] for field in (camera, None))
+    return camera if moved < _BETTER * rested else None
 
 
-def _aligned(model: NDArray[Any], design: Floats, samples: Floats, before: Bytes, now: Bytes) -> NDArray[Any]:
+def _aligned(model: NDArray[Any], design: NDArray[Any], samples: Floats, before: Bytes, now: Bytes) -> NDArray[Any]:
     """Refine a camera's motion on two grey pictures of half size at ``samples`` of the grid."""
     places = (samples * 2 + 0.5)[None]
     offsets = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
@@ -252,11 +256,12 @@ def _aligned(model: NDArray[Any], design: Floats, samples: Floats, before: Bytes
         cv2.remap(now, places + np.array(offset, np.float32), None, cv2.INTER_LINEAR)[0].astype(np.float32)
         for offset in offsets
     )
-    jacobian = np.concatenate([design * ((right - left) / 4)[:, None], design * ((below - above) / 4)[:, None]], axis=1)
+    across, down = ((one - two)[:, None].astype(np.float64) / 4 for one, two in ((right, left), (below, above)))
+    jacobian = np.concatenate([design * across, design * down], axis=1)
     refined = model.copy()
     for _ in range(4):
         spots = places + (design @ refined * 0.5).astype(np.float32)
-        gap = cv2.remap(before, spots, None, cv2.INTER_LINEAR)[0].astype(np.float32) - here
+        gap = cv2.remap(before, spots, None, cv2.INTER_LINEAR)[0].astype(np.float64) - here
         weighted = jacobian / (1 + (gap / 6) ** 2)[:, None]
         change = np.linalg.solve(weighted.T @ jacobian + 1e-2 * np.eye(6), -weighted.T @ gap)
         refined += change.reshape(2, 3).T
@@ -309,7 +314,8 @@ def _largest(picture: NDArray[Any]) -> NDArray[Any]:
 
 
 def _length(field: Floats) -> Floats:
-    return np.asarray(cv2.magnitude(*cv2.split(field)), np.float32)
+    x, y = cv2.split(field)
+    return np.asarray(np.sqrt(x * x + y * y), np.float32)  # cv2.magnitude differs in its last bit from call to call
 
 
 def _inside(field: Floats) -> Floats:
