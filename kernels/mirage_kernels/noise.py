@@ -76,16 +76,14 @@ def surface_noise(seed: int, places: Fields, stretch: Fields | None = None) -> F
     """
     if stretch is None:
         return _read_unstretched(seed, places)
-    octaves = np.log2(np.clip(stretch, 2.0**-_FARTHEST, 2.0**_FARTHEST)).astype(np.float32)
-    own = np.rint(octaves)
-    distance = octaves - own
-    share = _share(distance)
-    result = _read(seed, own.astype(np.intp), places, distance)
-    if share.min() < 1:
-        # The next octave in the direction of the distance: a sample is never between more than two.
-        side = np.where(distance < 0, np.float32(-1), np.float32(1))
-        other = _read(seed, (own + side).astype(np.intp), places, distance - side)
-        result = share * result + np.sqrt(1 - share * share) * other
+    stretched = stretch != 1
+    if stretched.all():
+        return _read_stretched(seed, places, stretch)
+    result = _read_unstretched(seed, places)
+    count = int(np.count_nonzero(stretched))
+    if count:
+        some = [np.resize(x[stretched], (-(-count // 64), 64, *x.shape[2:])) for x in (places, stretch)]
+        result[:, stretched] = _read_stretched(seed, *some).reshape(CHANNELS, -1)[:, :count]
     return result
 
 
@@ -114,6 +112,21 @@ def _share(distance: Fields) -> Fields:
     return np.cos(np.pi / 2 * np.clip((np.abs(distance) - low) / (high - low), 0, 1)).astype(np.float32)
 
 
+def _read_stretched(seed: int, places: Fields, stretch: Fields) -> Fields:
+    """All channels, from the octave whose own scale is nearest, and its neighbour where that is as near."""
+    octaves = np.log2(np.clip(stretch, 2.0**-_FARTHEST, 2.0**_FARTHEST)).astype(np.float32)
+    own = np.rint(octaves)
+    distance = octaves - own
+    share = _share(distance)
+    result = _read(seed, own.astype(np.intp), places, distance)
+    if share.min() < 1:
+        # The next octave in the direction of the distance: a sample is never between more than two.
+        side = np.where(distance < 0, np.float32(-1), np.float32(1))
+        other = _read(seed, (own + side).astype(np.intp), places, distance - side)
+        result = share * result + np.sqrt(1 - share * share) * other
+    return result
+
+
 def _read_unstretched(seed: int, places: Fields) -> Fields:
     """All channels where nothing is stretched: the common case, and the fast one."""
     result = np.empty((CHANNELS, *places.shape[:2]), np.float32)
@@ -121,8 +134,8 @@ def _read_unstretched(seed: int, places: Fields) -> Fields:
     for level, (cell, begin) in enumerate(zip(LEVELS, _offsets(seed)[_FARTHEST_OCTAVE], strict=True)):
         scale = np.float32(_PER_CELL / cell)
         # The tile repeats, but OpenCV reads no farther than 2^15 samples from it.
-        whole = np.floor((middle * scale + begin) / _SIDE) * np.float32(_SIDE)
-        spots = places * scale + (begin - whole)
+        whole = np.floor((middle * scale + begin) / _SIDE) * _SIDE
+        spots = places * scale + (begin - whole).astype(np.float32)
         pair = cv2.remap(_tile(), spots, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
         result[FIELDS * level : FIELDS * (level + 1)] = cv2.split(pair)
     return result
