@@ -48,6 +48,7 @@ def test_train_resume_export_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert resumed.steps == whole.steps == 8
     log = [json.loads(line) for line in (tmp_path / "halves" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log] == [3, 8]
+    assert cv2.imread(str(tmp_path / "halves" / "loss.png")).shape == (480, 960, 3)
 
     model = export(resumed.checkpoint, tmp_path / "tiny.onnx")
     assert str(Path(__file__).parents[2]).encode() not in model.read_bytes()  # no path of this machine

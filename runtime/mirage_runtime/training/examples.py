@@ -37,9 +37,9 @@ _LOOK_SHARES = {
     "watercolour": 0.8,
     "neon": 0.8,
     "oil": 1.5,
-    "glass": 1.5,
-    "starry": 1.5,
-    "circuit": 1.4,
+    "glass": 2.6,
+    "starry": 2.0,
+    "circuit": 2.8,
     "comic": 0.8,
     "thermal": 0.4,
     "film": 0.4,
@@ -49,7 +49,7 @@ _LOOK_SHARES = {
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How a stream's past is disturbed in training; for ablations."""
+    """What the streams' past suffers in training; for ablations."""
 
     history: bool = True
     """Whether the memory is disturbed at all."""

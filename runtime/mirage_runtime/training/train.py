@@ -28,6 +28,7 @@ from mirage_runtime.training import data
 from mirage_runtime.training.examples import Augmentation, Streams
 from mirage_runtime.training.loss import distance, flicker, unfolded
 from mirage_runtime.training.network import Network
+from mirage_runtime.training.plot import plot_log
 from mirage_runtime.training.workers import Gradients, InProcess, Processes, shared
 
 _WARM_UP = 200
@@ -186,6 +187,7 @@ class _Run:
         line = {"step": self.step, "seconds": round(self.seconds, 1), "loss": self.mean_loss(), "options": options}
         with (self.options.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(line) + "\n")
+        plot_log(self.options.folder / "log.jsonl", self.options.folder / "loss.png")
 
     def resume(self) -> None:
         """Continue from the checkpoint, if there is one."""
