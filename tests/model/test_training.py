@@ -46,6 +46,8 @@ def test_train_resume_export_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         train(halves, stop)
     resumed = train(halves)
     assert resumed.steps == whole.steps == 8
+    two = load(resumed.checkpoint).state_dict()
+    assert all(torch.equal(one[name], two[name]) for name in one)  # an interruption changes nothing
     log = [json.loads(line) for line in (tmp_path / "halves" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log] == [3, 8]
     assert cv2.imread(str(tmp_path / "halves" / "loss.png")).shape == (480, 960, 3)

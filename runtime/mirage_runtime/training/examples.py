@@ -13,6 +13,7 @@ forcing, Chen et al. 2024, arXiv:2407.01392).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -135,6 +136,14 @@ class Streams:
         made = (output.clamp(0, 1).permute(0, 2, 3, 1) * 255 + 0.5).to(torch.uint8).cpu().numpy()
         for slot, its_error, its_output in zip(self._slots, error, made, strict=True):
             slot.keep(np.ascontiguousarray(its_output), np.ascontiguousarray(its_error))
+
+    def state(self) -> tuple[object, ...]:
+        """Everything that is carried from step to step, to be pickled."""
+        return self._random, self._slots
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Go on from a :meth:`state`."""
+        self._random, self._slots = state
 
     def _stream(self) -> _Stream:
         return _Stream(self._random, self._pictures, self._size)

@@ -8,8 +8,10 @@ one long step leads where two short ones do (shortcut models, Frans et al. 2024,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -96,9 +98,9 @@ class Trained:
 def train(options: TrainOptions, progress: Callable[[Progress], None] | None = None) -> Trained:
     """Train, or continue to train, until the schedule ends; ``progress`` may raise to stop after a saved checkpoint.
 
-    Deterministic for a fixed seed, number of workers and machine when the schedule is in steps and not interrupted: a
-    run that is resumed begins new streams. Raises ``ValueError`` for a crop that is not a multiple
-    of 32 or larger than the pictures, and for a batch that does not divide into the workers' parts.
+    Deterministic for a fixed seed, number of workers and machine when the schedule is in steps, resumed or not: all
+    that is random follows from the seed, and the streams are stored with the checkpoint. Raises ``ValueError`` for a
+    crop that is not a multiple of 32 or larger than the pictures, and for a batch that does not divide into the workers' parts.
     """
     if options.crop % 32 or options.crop > options.picture_size:
         raise ValueError(f"crop must be a multiple of 32, at most {options.picture_size}: not {options.crop}")
@@ -116,9 +118,13 @@ def train(options: TrainOptions, progress: Callable[[Progress], None] | None = N
         if run.device.type == "cpu":
             torch.set_num_threads(1)  # the cores are the workers'
         run.loop(report)
+        run.save()
+    except BaseException:
+        with contextlib.suppress(RuntimeError):  # a worker that died: what was saved before is what there is
+            run.save()
+        raise
     finally:
         run.gradients.close()
-        run.save()
         torch.set_num_threads(threads)
     return Trained(run.checkpoint, run.step, run.seconds, run.mean_loss())
 
@@ -171,7 +177,8 @@ class _Run:
         return float(np.mean(self.losses[-100:])) if self.losses else math.nan
 
     def save(self) -> None:
-        """Write the checkpoint in one move, and a line of the log."""
+        """Store the streams, write the checkpoint in one move, and a line of the log."""
+        self.gradients.keep(self.step)
         state = {
             "network": self.network.state_dict(),
             "average": self.average,
@@ -241,25 +248,52 @@ class _Part:
         self.network = Network().to(self.device)
         self.parameters = list(self.network.parameters())
         self.weights = weights
-        self.streams: Streams | None = None
+        self.streams: dict[int, Streams] = {}
 
     def __call__(self, step: int, worker: int) -> tuple[float, Tensor]:
         """Loss and flat gradients of this worker's part in one step."""
         with torch.no_grad():
             vector_to_parameters(self.weights.to(self.device), self.parameters)
-        if self.streams is None:
-            seed = (self.options.seed * 1_000_003 + step) * 64 + worker
-            augmentation, crop = self.options.augmentation, self.options.crop
-            self.streams = Streams(self.pictures, self.count, crop, seed, self.device, augmentation)
-        example = self.streams.next()
+        if worker not in self.streams:
+            self.streams[worker] = self._stored(step, worker) or self._begun(step, worker)
+        streams = self.streams[worker]
+        example = streams.next()
         target = example.target
         if self.options.shortcut and step % _SHORTCUT_EVERY == 0:
             target = self._with_shortcuts(example.inputs, target, step)
         image = self._predict(example.inputs)
-        self.streams.keep(image.detach())
+        streams.keep(image.detach())
         loss = distance(image, target) + _FLICKER * flicker(image, target, example.error, example.continued)
         gradients = torch.autograd.grad(loss, self.parameters)
         return loss.item(), torch.cat([gradient.flatten() for gradient in gradients]).cpu()
+
+    def keep(self, step: int, worker: int) -> None:
+        """Store the streams as they are before ``step``."""
+        if worker in self.streams:
+            path = self._path(worker)
+            partial = path.with_suffix(".part")
+            partial.write_bytes(pickle.dumps((step, self.streams[worker].state())))
+            partial.replace(path)
+
+    def _begun(self, step: int, worker: int) -> Streams:
+        seed = (self.options.seed * 1_000_003 + step) * 64 + worker
+        options = self.options
+        return Streams(self.pictures, self.count, options.crop, seed, self.device, options.augmentation)
+
+    def _stored(self, step: int, worker: int) -> Streams | None:
+        """The streams as they were before this step, if that was stored."""
+        path = self._path(worker)
+        if not path.exists():
+            return None
+        stored, state = pickle.loads(path.read_bytes())  # our own file, beside our own checkpoint
+        if stored != step:
+            return None
+        streams = self._begun(step, worker)
+        streams.restore(state)
+        return streams
+
+    def _path(self, worker: int) -> Path:
+        return self.options.folder / f"streams-{worker}.pickle"
 
     def _predict(self, inputs: Sequence[Tensor]) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16):

@@ -16,8 +16,17 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-Part = Callable[[int, int], tuple[float, Tensor]]
-"""From step and worker to the loss and gradients of that worker's part, gradients flat, in the parameters' order."""
+
+class Part(Protocol):
+    """One worker's part of every step."""
+
+    def __call__(self, step: int, worker: int) -> tuple[float, Tensor]:
+        """Loss and gradients of that worker's part, gradients flat, in the parameters' order."""
+        ...
+
+    def keep(self, step: int, worker: int) -> None:
+        """Store what is carried from step to step, so that ``step`` may be the first of another process."""
+        ...
 
 
 class Gradients(Protocol):
@@ -25,6 +34,10 @@ class Gradients(Protocol):
 
     def compute(self, step: int) -> tuple[float, Tensor]:
         """Mean loss and mean flat gradients of one step."""
+        ...
+
+    def keep(self, step: int) -> None:
+        """Store what is carried from step to step."""
         ...
 
     def close(self) -> None:
@@ -42,6 +55,11 @@ class InProcess:
     def compute(self, step: int) -> tuple[float, Tensor]:
         """Mean loss and mean flat gradients of one step."""
         return _mean([self._part(step, worker) for worker in range(self._workers)])
+
+    def keep(self, step: int) -> None:
+        """Store what is carried from step to step."""
+        for worker in range(self._workers):
+            self._part.keep(step, worker)
 
     def close(self) -> None:
         """Hold nothing."""
@@ -66,13 +84,19 @@ class Processes:
 
     def compute(self, step: int) -> tuple[float, Tensor]:
         """Mean loss and mean flat gradients of one step. Raises ``RuntimeError`` if a worker has died."""
+        return _mean(list(zip(self._ask(step, "compute"), self._gradients, strict=True)))
+
+    def keep(self, step: int) -> None:
+        """Store what is carried from step to step. Raises ``RuntimeError`` if a worker has died."""
+        self._ask(step, "keep")
+
+    def _ask(self, step: int, what: str) -> list[float]:
         try:
             for pipe in self._pipes:
-                pipe.send(step)
-            losses = [pipe.recv() for pipe in self._pipes]
+                pipe.send((step, what))
+            return [pipe.recv() for pipe in self._pipes]
         except (EOFError, ConnectionError) as error:
             raise RuntimeError("a training worker died; its own message is above") from error
-        return _mean(list(zip(losses, self._gradients, strict=True)))
 
     def close(self) -> None:
         """End the workers."""
@@ -98,9 +122,13 @@ def _work(
     part = make_part(weights)
     try:
         while True:
-            step = pipe.recv()
-            loss, mine = part(step, worker)
-            gradient.copy_(mine)
+            step, what = pipe.recv()
+            loss = 0.0
+            if what == "keep":
+                part.keep(step, worker)
+            else:
+                loss, mine = part(step, worker)
+                gradient.copy_(mine)
             pipe.send(loss)
     except (EOFError, ConnectionError, KeyboardInterrupt):
         return
