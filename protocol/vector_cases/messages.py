@@ -188,6 +188,7 @@ def plain_server_messages() -> Iterator[tuple[str, Message]]:
     yield "dropped: none", protocol.Dropped((), "newer")
     yield "ack", protocol.Acknowledged(0, {"strength": 0.5})
     meaning = {"looks": {"ink": 1.0}, "modifiers": {"heavy": 0.75}, "unknown_words": ["banana", "été"]}
+    meaning |= {"confidence": 0.25, "nearest": ["sketch", "comic"]}
     yield "ack: prompt", protocol.Acknowledged(LARGEST, {"prompt": "heavy ink banana été"}, meaning)
     blend = [{"text": "lava", "weight": 0.7}, {"text": "ice", "weight": 0.3}]
     yield "ack: prompts", protocol.Acknowledged(2, {"prompts": blend})

@@ -80,13 +80,16 @@ class Result:
 class Acknowledgement:
     """What the server made of a change: the values it keeps and, where the prompt changed, what it understood.
 
-    ``looks`` and ``modifiers`` map names to weights; ``unknown_words`` had no effect.
+    ``looks`` and ``modifiers`` map names to weights; ``unknown_words`` had no effect. ``confidence`` is how likely the
+    looks are what was meant, 0..1, None where the server does not say; where it is unsure, ``nearest`` offers looks.
     """
 
     parameters: Mapping[str, ParameterValue]
     looks: Mapping[str, float] = field(default_factory=dict)
     modifiers: Mapping[str, float] = field(default_factory=dict)
     unknown_words: tuple[str, ...] = ()
+    confidence: float | None = None
+    nearest: tuple[str, ...] = ()
 
 
 @dataclass
@@ -334,12 +337,16 @@ class Conversation:
         self._session.parameters |= message.parameters
         if message.request not in self._requests:
             return
-        looks, modifiers, words = map((message.prompt or {}).get, ("looks", "modifiers", "unknown_words"))
+        meaning = message.prompt or {}
+        looks, modifiers, words = map(meaning.get, ("looks", "modifiers", "unknown_words"))
+        confidence, nearest = map(meaning.get, ("confidence", "nearest"))
         self._requests[message.request] = Acknowledgement(
             message.parameters,
             looks if isinstance(looks, Mapping) else {},
             modifiers if isinstance(modifiers, Mapping) else {},
             tuple(words) if isinstance(words, list) else (),
+            float(confidence) if isinstance(confidence, int | float) else None,
+            tuple(nearest) if isinstance(nearest, list) else (),
         )
 
     def _forget_parameters(self, changed: Mapping[str, Any]) -> None:

@@ -149,11 +149,13 @@ def test_a_frame_that_the_server_refuses(
 
 def test_set_returns_what_the_server_acknowledged(connect: Any, server: Any) -> None:
     understood = {"looks": {"ink": 1.0}, "modifiers": {"heavy": 0.5}, "unknown_words": ["banana"]}
+    understood |= {"confidence": 0.25, "nearest": ["sketch"]}
     server.on_set = lambda change: [protocol.Acknowledged(change.request, change.parameters, understood)]
     stream = connect(server.url)
     answer = stream.set(prompt="heavy ink banana", strength=1)
     assert answer.parameters == {"prompt": "heavy ink banana", "strength": 1.0}
     assert (answer.looks, answer.modifiers, answer.unknown_words) == ({"ink": 1.0}, {"heavy": 0.5}, ("banana",))
+    assert (answer.confidence, answer.nearest) == (0.25, ("sketch",))
     assert stream.parameters == protocol.defaults() | answer.parameters
 
 

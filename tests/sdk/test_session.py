@@ -49,7 +49,15 @@ def test_no_message_breaks_it(role: str, messages: list[bytes], data: st.DataObj
 
 
 @pytest.mark.parametrize(
-    "prompt", [{"looks": 5}, {"looks": None, "modifiers": []}, {"unknown_words": 5}, {"unknown_words": {"a": 1}}, {}]
+    "prompt",
+    [
+        {"looks": 5},
+        {"looks": None, "modifiers": []},
+        {"unknown_words": 5},
+        {"unknown_words": {"a": 1}},
+        {"confidence": "high", "nearest": 1},
+        {},
+    ],
 )
 def test_an_acknowledgement_that_says_nonsense_of_the_prompt(prompt: dict[str, Any]) -> None:
     talk = conversation()
@@ -57,6 +65,7 @@ def test_an_acknowledgement_that_says_nonsense_of_the_prompt(prompt: dict[str, A
     answer = talk.answer_to(0)
     assert answer is not None
     assert (answer.looks, answer.modifiers, answer.unknown_words) == ({}, {}, ())
+    assert (answer.confidence, answer.nearest) == (None, ())
 
 
 def test_a_server_that_says_nonsense_of_its_capabilities() -> None:

