@@ -200,6 +200,8 @@ def run(
     understood = models.card(model).understand_blend(settings.prompts)
     if understood and understood["unknown_words"]:
         errors.print(f"words with no effect: {_plain(', '.join(understood['unknown_words']))}", highlight=False)
+    if understood and understood["nearest"]:
+        errors.print(f"not sure what is meant; did you mean: {', '.join(understood['nearest'])}?", highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing half-written stays then either
     transform = models.load(ModelConfig(model, engine, pixels=None, threads=threads, prepare=None))
     with _progress_bar() as progress:
@@ -228,15 +230,31 @@ def train_lsd(
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")] = 20_000,
     minutes: Annotated[float | None, typer.Option(help="Train for this long in all, instead of --steps.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PART", help="For ablations: leave out history, shortcut or moved-noise; repeatable."),
+    ] = None,
     target: Annotated[Path, typer.Option("--output", help="The ONNX file to write.")] = Path("lsd-mini.onnx"),
 ) -> None:
     """Train the embedded model, or go on where it was interrupted, and export it as ONNX."""
     with _needs_training():
+        from mirage_runtime.training.examples import Augmentation
         from mirage_runtime.training.export import export
         from mirage_runtime.training.train import Progress as Step
         from mirage_runtime.training.train import TrainOptions, train
     if not target.parent.is_dir():
         raise MirageRuntimeError(f"there is no folder {target.parent}: make it first")
+    omitted = set(without or ())
+    if unknown := omitted - {"history", "shortcut", "moved-noise"}:
+        raise MirageRuntimeError(f"--without takes history, shortcut or moved-noise, not {', '.join(sorted(unknown))}")
+    options = TrainOptions(
+        folder=folder,
+        steps=steps,
+        minutes=minutes,
+        device=device,
+        augmentation=Augmentation(history="history" not in omitted, moved_noise="moved-noise" not in omitted),
+        shortcut="shortcut" not in omitted,
+    )
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors) as bar:
         task = bar.add_task("drawing pictures", total=1.0)
@@ -247,13 +265,34 @@ def train_lsd(
             bar.update(task, completed=step.done, description=label)
 
         try:
-            trained = train(TrainOptions(folder=folder, steps=steps, minutes=minutes, device=device), show)
+            trained = train(options, show)
         except KeyboardInterrupt:
             raise MirageRuntimeError("interrupted: the same command goes on where this stopped") from None
         except ValueError as error:
             raise MirageRuntimeError(str(error)) from None
     export(trained.checkpoint, target)
     errors.print(f"{target}: {trained.steps} steps, loss {trained.loss:.4f}", highlight=False)
+
+
+@train_app.command("words")
+def train_words(
+    folder: Annotated[Path | None, typer.Option("--output", help="Where to write; default: into the package.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="A file that keeps embeddings from one fit to the next.")] = None,
+) -> None:
+    """Distil what words mean from the text encoder: the tables that prompts are understood by."""
+    with _needs_training():
+        from mirage_runtime.models.lsd.meaning import FOLDER
+        from mirage_runtime.training import words
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=errors) as bar:
+        task = bar.add_task("embed", total=1.0)
+
+        def show(stage: str, done: float) -> None:
+            bar.update(task, description=stage, completed=done)
+
+        report = words.fit(folder or FOLDER, show, cache=cache)
+    table, encoder = report.table, report.encoder
+    line = f"{report.words} words, {report.phrases} phrases; right look first, cross-validated: "
+    errors.print(f"{line}table {table.looks:.1%}, with the encoder {encoder.looks:.1%}", highlight=False)
 
 
 @eval_app.command("lsd")

@@ -151,6 +151,14 @@ def test_a_cut_begins_anew_and_is_told(model, still, noise):
     assert model.memories[2] is None
 
 
+def test_a_lamp_that_is_switched_on_is_no_cut(model, still):
+    bright = cv2.convertScaleAbs(still // 2, alpha=1.4)
+    outcomes = settled(model, [still // 2, still // 2, bright, bright])
+    assert not any(outcome.reset for outcome in outcomes)
+    assert np.array_equal(model.noises[3], model.noises[0])  # texture stays where it is
+    assert outcomes[2].memory < 0.5 < outcomes[3].memory  # what was painted in the old light is not trusted
+
+
 def test_a_frame_of_another_size_begins_anew(model, still):
     outcomes = settled(model, [still, still[:64], still[:64]])
     assert [outcome.memory for outcome in outcomes] == [0.0, 0.0, 1.0]

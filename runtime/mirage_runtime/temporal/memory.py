@@ -29,7 +29,7 @@ class Recalled:
     memory: Bytes | None
     """The last output, moved to where it belongs now: u8 ``(height, width, 3)``; None where nothing is remembered."""
     validity: Floats
-    """How far that can be trusted, 0..1: f32 ``(height / 4, width / 4)``."""
+    """How far that can be trusted, 0..1: f32 ``(height / 4, width / 4)``. Changed light is no reason to trust it."""
     places: Floats
     """Where on its surface each noise sample lies: f32 ``(height / 4, width / 4, 2)``."""
     stretch: Floats | None
@@ -78,7 +78,7 @@ class Memory:
         if self._output is None:
             return Recalled(None, np.zeros_like(found.trust), places, stretch)
         memory = warped(self._output, found.field)
-        return Recalled(memory, found.trust, places, stretch)
+        return Recalled(memory, found.trust * found.alike, places, stretch)
 
     def keep(self, output: Bytes) -> None:
         """Remember what was made of the last frame, u8 ``(height, width, 3)``; it is not copied."""
@@ -132,4 +132,5 @@ def _motion(evidence: Evidence, before: View, now: View) -> Motion:
     seen = motion.estimate(before, now)
     better = doubted & (seen.trust > told.trust)
     field = np.where(better[..., None], seen.field, told.field)
-    return Motion(field, np.where(better, seen.trust, told.trust))
+    trust, alike = (np.where(better, a, b) for a, b in ((seen.trust, told.trust), (seen.alike, told.alike)))
+    return Motion(field, trust, alike)

@@ -23,6 +23,7 @@ Matrices = tuple[NDArray[np.float64], NDArray[np.float64]]
 _STILL = 3  # of 255: a change in a 4x4 mean that sensor noise makes, and motion hardly
 _DETAILED = 12  # of 255: variation in 3x3 samples that motion would show in
 _AROUND = (25, 25)  # samples: how far around detail speaks for plain places
+_SAME_LIGHT = 0.02  # share by which a frame's mean may change before it is looked at in the light of the last
 _CLEAR = (12.0, 36.0)  # of 255: differences of colour between which trust in a match fades
 _AGREE = (0.75, 2.0)  # pixels: differences of forward and backward motion between which trust fades
 _REFINEMENTS, _WINDOW = 2, (7, 7)  # rounds, and samples that move as one
@@ -31,7 +32,7 @@ _LONGEST = 3.0  # pixels that a round moves a place by at most
 _BETTER = 0.97  # of what rest leaves unexplained: what a camera's motion must leave at most
 _CREEP = 0.05  # pixels: a camera that moves more moves plain places too, though they show no change
 _CAMERA = (0.6, 1.5)  # pixels: distances from the camera's motion between which the search is believed instead
-_AS_GOOD = 1.5  # of 255: where plain colours fit the camera's motion this nearly as well, it is believed
+_AS_GOOD = 0.5  # of 255: where colours fit the camera's motion this nearly as well, it is believed
 _UNCHANGED = 0.25  # of 255: a mean change that not even a slow camera can hide in
 _FINE = 0.15  # share of the detail around a place by which its colour may differ once it has moved
 _MOST_PLACES = 800  # with detail that a camera's motion is fitted to
@@ -79,6 +80,8 @@ class Motion:
     """Pixels, f32 ``(height / 4, width / 4, 2)``."""
     trust: Floats
     """0..1, f32 ``(height / 4, width / 4)``: 0 where what is seen now was hidden or outside."""
+    alike: Floats
+    """0..1, f32 ``(height / 4, width / 4)``: 0 where its light or colour has changed, though it may be the same."""
 
 
 def estimate(before: View, now: View) -> Motion:
@@ -92,7 +95,7 @@ def estimate(before: View, now: View) -> Motion:
     field = np.zeros((rows, columns, 2), np.float32)
     unchanged = cv2.norm(before.half, now.half, cv2.NORM_L1) <= _UNCHANGED * now.half.size
     if unchanged or min(now.half.shape) * 2 < _SMALLEST:
-        return Motion(field, _likeness(before, now, field) * _inside(field))
+        return _judged(field, _inside(field), before, now)
     back = _reduced(_search(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(now.half, before.half, None), rows, columns)
     forth = _reduced(_search(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST).calc(before.half, now.half, None), rows, columns)
     back = _refined(back, before, now)
@@ -104,8 +107,7 @@ def estimate(before: View, now: View) -> Motion:
     returned = cv2.remap(forth, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     gap = _length(returned + field) - 0.05 * _length(field)
     agreed = np.where(now.detailed, _fade(gap, _AGREE), np.float32(1))  # a search of plain places says nothing
-    trust = agreed * _likeness(before, now, field) * _inside(field)
-    return Motion(field, np.where(still, np.float32(1), trust))
+    return _judged(field, np.where(still, np.float32(1), agreed * _inside(field)), before, now)
 
 
 def given(field: Floats, before: View, now: View) -> Motion:
@@ -116,12 +118,12 @@ def given(field: Floats, before: View, now: View) -> Motion:
     finite = np.isfinite(field[..., 0]) & np.isfinite(field[..., 1])
     reach = np.float32(4 * GRID * max(field.shape[:2]))
     field = np.where(finite[..., None], np.clip(field, -reach, reach), np.float32(0))
-    trust = _likeness(before, now, field) * _inside(field) * finite
+    trust = _inside(field) * finite
     if before.depth is not None and now.depth is not None:
         was = cv2.remap(before.depth, _spots(field), None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         hidden = (was > 0) & (now.depth > 0) & (was < now.depth * (1 - _NEARER))
         trust = np.where(hidden, np.float32(0), trust)
-    return Motion(field, np.asarray(trust, np.float32))
+    return _judged(field, np.asarray(trust, np.float32), before, now)
 
 
 def from_camera(depth: Floats, now: Matrices, before: Matrices, size: tuple[int, int]) -> Floats:
@@ -205,11 +207,11 @@ def _refined(field: Floats, before: View, now: View) -> Floats:
 def _settled(field: Floats, camera: Floats, before: View, now: View) -> Floats:
     """Replace what the camera's own motion explains by that motion, which is exact where a search trembles.
 
-    Where there is no detail to search for, it is enough that the colours fit as well.
+    It must fit as well there; where there is no detail to search for, that is enough.
     """
     fits = _mismatch(before, now, camera) <= _mismatch(before, now, field) + _AS_GOOD
-    near = _fade(_length(field - camera), _CAMERA)
-    share = np.where(fits & ~now.detailed, np.float32(1), near)[..., None]
+    near = np.where(now.detailed, _fade(_length(field - camera), _CAMERA), np.float32(1))
+    share = np.where(fits, near, np.float32(0))[..., None]
     return np.asarray(field + share * (camera - field), np.float32)
 
 
@@ -284,10 +286,24 @@ def _reduced(flow: NDArray[np.float32], rows: int, columns: int) -> Floats:
     return np.asarray(cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_AREA) * np.float32(2))
 
 
-def _likeness(before: View, now: View, field: Floats) -> Floats:
-    """1 where the colours match after the motion, 0 where they are clearly others; fine detail may differ by more."""
-    gap = _largest(cv2.absdiff(_read(before.quarter, field), now.quarter)).astype(np.float32)
-    return _fade(cv2.blur(gap - _FINE * _variation(now.quarter), (3, 3)), _CLEAR)
+def _judged(field: Floats, trust: Floats, before: View, now: View) -> Motion:
+    """Let the colours have their say, with the frame's change of light taken out and without: a lamp that is switched
+    on changes all colours and moves nothing.
+    """
+    was = _read(before.quarter, field)
+    allowed = _FINE * _variation(now.quarter)
+    alike = _likeness(was, now.quarter, allowed)
+    gains = [b / max(a, 1.0) for a, b in zip(cv2.mean(was)[:3], cv2.mean(now.quarter)[:3], strict=True)]
+    same = alike
+    if max(abs(gain - 1) for gain in gains) > _SAME_LIGHT:
+        same = cv2.max(alike, _likeness(cv2.multiply(was, (*gains, 1.0)), now.quarter, allowed))
+    return Motion(field, trust * same, alike)
+
+
+def _likeness(was: Bytes, now: Bytes, allowed: Floats) -> Floats:
+    """1 where colours match, 0 where they are clearly others, apart from what is ``allowed`` for fine detail."""
+    gap = _largest(cv2.absdiff(was, now)).astype(np.float32)
+    return _fade(cv2.blur(gap - allowed, (3, 3)), _CLEAR)
 
 
 def _mismatch(before: View, now: View, field: Floats | None) -> Floats:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,38 @@ from mirage_runtime.training import looks
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
 HEIGHT, WIDTH = 432, 768
+STEPS = (1, 2, 4, 32)
+"""Numbers of steps that are compared."""
 OCTAVES = ((1 / 4, 1 / 2), (1 / 8, 1 / 4), (1 / 16, 1 / 8), (1 / 32, 1 / 16), (1 / 64, 1 / 32))
 """Bands of spatial frequency, in cycles a pixel, the finest first."""
 
 Picture = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """How near a picture made in some steps is to the teacher's."""
+
+    steps: int
+    similarity: float
+    """SSIM to the teacher's picture."""
+    recovered: float
+    """Share of the way from source to teacher, in SSIM."""
+    error: float
+    """Mean absolute difference to the teacher, of 255."""
+    octaves: tuple[float, ...]
+    """Power over the teacher's, in dB, for each of ``OCTAVES``."""
+    gradient: float
+    """Gradient energy over the teacher's."""
+
+    @property
+    def quality(self) -> float:
+        """The mean of three figures that are 1 at best: the SSIM; the spectrum, 10 ** (-mean dB gap / 10); the gradient
+        energy, as the ratio that is at most 1.
+        """
+        gap = float(np.mean(np.abs(self.octaves)))
+        contrast = min(self.gradient, 1 / max(self.gradient, 1e-6))
+        return (self.similarity + 10 ** (-gap / 10) + contrast) / 3
 
 
 @dataclass(frozen=True)
@@ -36,12 +65,8 @@ class LookReport:
     photograph: str
     teacher_to_source: float
     """SSIM of the teacher's picture and the source: how much there is to do (less is more)."""
-    recovery: tuple[float, ...]
-    """For 1, 2, 3 and 4 steps: share of the way from source to teacher, in SSIM."""
-    error: float
-    """Mean absolute difference to the teacher after one step, of 255."""
-    octaves: tuple[float, ...]
-    """Power of the output over the teacher's after one step, in dB, for each of ``OCTAVES``."""
+    steps: tuple[StepReport, ...]
+    """For each of ``STEPS``."""
     grid: float
     """How much more uneven gradients are over the 4-pixel grid than the teacher's: 0 is no grid, 0.05 five percent."""
     seeds_differ: float
@@ -50,7 +75,7 @@ class LookReport:
 
 @dataclass(frozen=True)
 class Report:
-    """All measurements of a model."""
+    """All measurements of a model on stills."""
 
     model: str
     rows: tuple[LookReport, ...]
@@ -60,24 +85,54 @@ class Report:
         return asdict(self)
 
     def as_markdown(self) -> str:
-        """A table with a line a look: means over the photographs, and the worst octave of any of them."""
+        """Tables with a line a look, means over the photographs, then one of the steps, means over looks as well."""
+        counts = [step.steps for step in self.rows[0].steps]
         lines = [
-            "| look | teacher's SSIM to source | recovered in 1 / 2 / 3 / 4 steps | error of 255 "
+            f"| look | teacher's SSIM to source | recovered in {' / '.join(map(str, counts))} steps | error of 255 "
             "| worst octave, dB | grid | seeds differ by |",
             "|---|---|---|---|---|---|---|",
         ]
-        for look in dict.fromkeys(row.look for row in self.rows):
+        for look in self._looks():
             rows = [row for row in self.rows if row.look == look]
-            shares = np.mean([row.recovery for row in rows], 0)
+            shares = np.mean([[step.recovered for step in row.steps] for row in rows], 0)
             nothing_to_do = look == "photo"
             steps = "-" if nothing_to_do else " / ".join(f"{100 * share:.0f} %" for share in shares)
-            worst = max((value for row in rows for value in row.octaves), key=abs)
+            worst = max((value for row in rows for value in row.steps[0].octaves), key=abs)
             lines.append(
                 f"| {look} | {_mean(rows, lambda r: r.teacher_to_source):.2f} | {steps} "
-                f"| {_mean(rows, lambda r: r.error):.1f} | {worst:+.1f} "
+                f"| {_mean(rows, lambda r: r.steps[0].error):.1f} | {worst:+.1f} "
                 f"| {_mean(rows, lambda r: r.grid):+.3f} | {_mean(rows, lambda r: r.seeds_differ):.1f} |"
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, "", *self._octave_table(), "", *self._step_table()])
+
+    def _looks(self) -> list[str]:
+        return list(dict.fromkeys(row.look for row in self.rows))
+
+    def _octave_table(self) -> list[str]:
+        bands = " | ".join(f"1/{1 / high:.0f} to 1/{1 / low:.0f}" for low, high in OCTAVES)
+        lines = [f"| power over the teacher's, dB, one step | {bands} |", "|---" * (len(OCTAVES) + 1) + "|"]
+        for look in self._looks():
+            gaps = np.mean([row.steps[0].octaves for row in self.rows if row.look == look], 0)
+            lines.append(f"| {look} | {' | '.join(f'{gap:+.1f}' for gap in gaps)} |")
+        return lines
+
+    def _step_table(self) -> list[str]:
+        lines = [
+            "| steps | SSIM to the teacher | error of 255 | mean gap of octaves, dB | gradient energy to the teacher's "
+            "| quality |",
+            "|---|---|---|---|---|---|",
+        ]
+        for index, first in enumerate(self.rows[0].steps):
+            all_ = [row.steps[index] for row in self.rows if row.look != "photo"]
+            if all_:
+                figures = np.mean(
+                    [[s.similarity, s.error, np.abs(s.octaves).mean(), s.gradient, s.quality] for s in all_], 0
+                )
+                ssim, error, gap, gradient, quality = figures
+                lines.append(
+                    f"| {first.steps} | {ssim:.3f} | {error:.2f} | {gap:.2f} | {gradient:.3f} | {quality:.3f} |"
+                )
+        return lines
 
 
 def evaluate(
@@ -85,11 +140,11 @@ def evaluate(
     *,
     photographs: Sequence[str] = PHOTOGRAPHS,
     names: Sequence[str] = layout.LOOK_NAMES,
+    steps: Sequence[int] = STEPS,
     threads: int | None = None,
-    sheet: Path | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Report:
-    """Measure ``model`` on photographs; with ``sheet``, a JPEG or PNG path, also draw the contact sheet there.
+    """Measure ``model`` on photographs, in each number of ``steps``.
 
     ``progress`` is told the share done, 0..1. Raises ``EngineError`` if the model cannot be loaded.
     """
@@ -97,19 +152,15 @@ def evaluate(
     rows = []
     cases = [(photograph, look) for photograph in photographs for look in names]
     for index, (photograph, look) in enumerate(cases):
-        rows.append(_measure(mini, photograph, look))
+        rows.append(_measure(mini, photograph, look, steps))
         if progress:
             progress((index + 1) / len(cases))
-    if sheet:
-        draw(contact_sheet(mini), sheet)
     return Report(mini.description, tuple(rows))
 
 
 def load_photograph(name: str, height: int = HEIGHT, width: int = WIDTH) -> Picture:
     """One of scikit-image's photographs, cut to the frame's proportions and scaled to it: u8 (height, width, 3)."""
-    from skimage import data
-
-    image = np.ascontiguousarray(getattr(data, name)()[..., :3])
+    image = _original(name)
     rows, columns = image.shape[:2]
     if rows * width > columns * height:
         kept = columns * height // width
@@ -123,21 +174,29 @@ def load_photograph(name: str, height: int = HEIGHT, width: int = WIDTH) -> Pict
 
 
 def teach(source: Picture, look: str, seed: int) -> Picture:
-    """What the teacher makes of a whole picture with a seed: u8 (height, width, 3)."""
-    height, width = source.shape[:2]
-    pyramid = noise.enlarge_pyramid(noise.noise_pyramid(seed, height, width), height, width)
+    """What the teacher makes of a whole picture with a seed, on a screen that has not moved: u8 (height, width, 3)."""
+    return painted(source, look, noise.surface_noise(seed, noise.screen(*source.shape[:2])))
+
+
+def painted(source: Picture, look: str, fields: npt.NDArray[np.float32]) -> Picture:
+    """What the teacher makes of a picture with surface noise, f32 (8, height / 4, width / 4): u8 (height, width, 3)."""
     picture = torch.from_numpy(source).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
-        result = looks.paint(look, picture, torch.from_numpy(pyramid)[None])
-    return np.asarray((result[0].permute(1, 2, 0) * 255 + 0.5).to(torch.uint8).numpy())
+        result = looks.paint(look, picture, torch.tensor(fields)[None])
+    return np.ascontiguousarray((result[0].permute(1, 2, 0) * 255 + 0.5).to(torch.uint8).numpy())
 
 
 def similarity(one: Picture, two: Picture) -> float:
-    """SSIM of two pictures (Wang et al. 2004), over the colour channels."""
-    from skimage.metrics import structural_similarity
-
-    value: float = structural_similarity(one, two, channel_axis=2, data_range=255)  # type: ignore[no-untyped-call]
-    return float(value)
+    """SSIM of two pictures (Wang et al. 2004), over the colour channels, in windows of 7x7 like scikit-image's."""
+    x, y = one.astype(np.float64), two.astype(np.float64)
+    mean_x, mean_y, mean_xx, mean_yy, mean_xy = (cv2.blur(z, (7, 7)) for z in (x, y, x * x, y * y, x * y))
+    unbiased = 49 / 48
+    var_x, var_y = unbiased * (mean_xx - mean_x * mean_x), unbiased * (mean_yy - mean_y * mean_y)
+    covariance = unbiased * (mean_xy - mean_x * mean_y)
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    likeness /= (mean_x * mean_x + mean_y * mean_y + c1) * (var_x + var_y + c2)
+    return float(likeness[3:-3, 3:-3].mean())
 
 
 def recovered(source: Picture, teacher: Picture, output: Picture) -> float:
@@ -157,85 +216,61 @@ def grid_excess(output: Picture, teacher: Picture, patch: int = 4) -> float:
     return max(_unevenness(output, axis, patch) - _unevenness(teacher, axis, patch) for axis in (0, 1))
 
 
-def contact_sheet(
-    mini: LsdMini, photographs: Sequence[str] = PHOTOGRAPHS[:3], size: tuple[int, int] = (216, 384)
-) -> Picture:
-    """A picture of every look (a row each, the source first) on some photographs, one step each, with names."""
-    rows = []
-    for look in layout.LOOK_NAMES:
-        tiles = []
-        for photograph in photographs:
-            source = load_photograph(photograph)
-            output = source if look == "photo" else mini.denoise(source, condition=condition({look: 1}, {}), seed=7)
-            tiles.append(cv2.resize(output, size[::-1], interpolation=cv2.INTER_AREA))
-        rows.append(_labelled(np.concatenate(tiles, 1), "source" if look == "photo" else look))
-    return np.asarray(np.concatenate(rows), np.uint8)
+def gradient_energy(picture: Picture) -> float:
+    """Mean squared difference of neighbouring pixels, along rows and columns: how sharp and how busy a picture is."""
+    wide = picture.astype(np.float32)
+    return float((np.diff(wide, axis=0) ** 2).mean() + (np.diff(wide, axis=1) ** 2).mean())
 
 
-def looks_sheet(mini: LsdMini, photograph: str = PHOTOGRAPHS[0], size: tuple[int, int] = (270, 480)) -> Picture:
-    """One photograph and what every look makes of it in one step: nine tiles, three a row."""
+def difference(one: Picture, two: Picture) -> float:
+    """Mean absolute difference of two pictures, of 255."""
+    return float(cv2.absdiff(one, two).mean())
+
+
+def measure_steps(mini: LsdMini, source: Picture, look: str, steps: Sequence[int] = STEPS) -> tuple[StepReport, ...]:
+    """How near the model comes to the teacher, on one picture with one seed, in each number of steps."""
+    teacher, chosen = teach(source, look, seed=1), condition({look: 1}, {})
+    start, energy = similarity(source, teacher), gradient_energy(teacher)
+    reports = []
+    for count in steps:
+        output = mini.denoise(source, condition=chosen, seed=1, steps=count)
+        likeness = similarity(output, teacher)
+        reports.append(
+            StepReport(
+                count,
+                likeness,
+                (likeness - start) / max(1 - start, 1e-6),
+                difference(output, teacher),
+                octave_gap(output, teacher),
+                gradient_energy(output) / max(energy, 1e-6),
+            )
+        )
+    return tuple(reports)
+
+
+def _measure(mini: LsdMini, photograph: str, look: str, steps: Sequence[int]) -> LookReport:
     source = load_photograph(photograph)
-    tiles = []
-    for look in layout.LOOK_NAMES:
-        painted = source if look == "photo" else mini.denoise(source, condition=condition({look: 1}, {}), seed=7)
-        tile = cv2.resize(painted, size[::-1], interpolation=cv2.INTER_AREA)
-        tiles.append(_labelled(np.asarray(tile, np.uint8), "source" if look == "photo" else look))
-    rows = [np.concatenate(tiles[start : start + 3], 1) for start in range(0, len(tiles), 3)]
-    return np.asarray(np.concatenate(rows), np.uint8)
-
-
-def teacher_sheet(mini: LsdMini, photograph: str = PHOTOGRAPHS[1], names: Sequence[str] = layout.GENERATING) -> Picture:
-    """A picture of the generating looks, a row each: the teacher, the model, and the model with another seed."""
-    source = load_photograph(photograph)
-    rows = []
-    for look in names:
-        pictures = {f"{look}: teacher": teach(source, look, 1)}
-        for seed in (1, 2):
-            painted = mini.denoise(source, condition=condition({look: 1}, {}), seed=seed)
-            pictures[f"model, seed {seed}"] = painted
-        rows.append(np.concatenate([_labelled(p[100:330, 220:620].copy(), text) for text, p in pictures.items()], 1))
-    return np.asarray(np.concatenate(rows), np.uint8)
-
-
-def draw(picture: Picture, path: Path) -> None:
-    """Write a picture as JPEG or PNG, by the path's ending. Raises ``OSError`` if it cannot be written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 86]):
-        raise OSError(f"cannot write {path}")
-
-
-def _labelled(picture: Picture, text: str) -> Picture:
-    """Write a name into the top left corner, in place."""
-    for ink, shift in ((0, 1), (255, 0)):
-        place = (8 + shift, 22 + shift)
-        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (ink, ink, ink), 1, cv2.LINE_AA)
-    return picture
-
-
-def _measure(mini: LsdMini, photograph: str, look: str) -> LookReport:
-    source = load_photograph(photograph)
-    teacher = teach(source, look, seed=1)
-    chosen = condition({look: 1}, {})
-    outputs = [mini.denoise(source, condition=chosen, seed=1, steps=steps) for steps in (1, 2, 3, 4)]
-    other = mini.denoise(source, condition=chosen, seed=2)
+    teacher, chosen = teach(source, look, seed=1), condition({look: 1}, {})
+    one, two = (mini.denoise(source, condition=chosen, seed=seed) for seed in (1, 2))
     return LookReport(
         look,
         photograph,
         similarity(source, teacher),
-        tuple(recovered(source, teacher, output) for output in outputs),
-        _difference(outputs[0], teacher),
-        octave_gap(outputs[0], teacher),
-        grid_excess(outputs[0], teacher),
-        _difference(outputs[0], other),
+        measure_steps(mini, source, look, steps),
+        grid_excess(one, teacher),
+        difference(one, two),
     )
+
+
+@lru_cache(maxsize=8)
+def _original(name: str) -> Picture:
+    from skimage import data
+
+    return np.ascontiguousarray(getattr(data, name)()[..., :3])
 
 
 def _mean(rows: Sequence[LookReport], value: Callable[[LookReport], float]) -> float:
     return float(np.mean([value(row) for row in rows]))
-
-
-def _difference(one: Picture, two: Picture) -> float:
-    return float(np.abs(one.astype(np.int16) - two).mean())
 
 
 def _grey(picture: Picture) -> npt.NDArray[np.float64]:

@@ -11,8 +11,10 @@ Its shape is set by what two CPU cores can do in about 20 ms at 768x432 (see the
 - Prompt, modifiers and diffusion time act through one small perceptron that scales and shifts every block.
 
 - ``memory`` (the last output, moved to where it belongs now) and ``validity`` (where that can be trusted) enter at the
-  stem and again at the head, which decides for each pixel how much of the memory to keep. At most four fifths: were it
-  more, a byte's rounding would freeze what is left of an error, and a stream would drift.
+  stem and again at the head, which decides for each pixel how much of the memory to keep. The less, the farther it is
+  from what was painted just now: around the pixel, which a change of the scene makes, or on the mean of a wider place,
+  which a change of light makes. And at most four fifths: were it more, a byte's rounding would freeze what is left of
+  an error, and a stream would drift.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ OUTPUT = "image"
 
 _LEAK = 0.03
 _MOST_KEPT = 0.8
+_NEAR, _WIDE = 255 / 16, 255 / 3
+"""One over the differences, around and on the mean of a wider place, that halve what is kept of a memory."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Network(nn.Module):
         self.head_second = nn.Conv2d(shape.head, 16, 3, padding=1)
         # A convolution that changes nothing: engines that compute in bfloat16 leave the sums after the last one in f32.
         self.register_buffer("unchanged", torch.eye(12)[:, :, None, None], persistent=False)
-        self.modulated = [*self._modulated_channels(), 12, 6]
+        self.modulated = [*self._modulated_channels(), 12, 6, 3]
         self.perceptron = nn.Sequential(
             nn.Linear(layout.CONDITION, shape.condition),
             nn.SiLU(),
@@ -121,9 +125,8 @@ class Network(nn.Module):
         (n, 1, h / 4, w / 4), 0..1, ``noise`` f32 (n, 8, h / 4, w / 4), ``condition`` f32 (n, 24) as ``layout``
         describes it.
         """
-        coverage, low, span, kept = self._paint(source, estimate, epsilon, memory, validity, noise, condition)
-        painted = coverage * span + low
-        return painted + kept * (fold(memory, 2).float() * (1.0 / 255.0) - painted)
+        painted, missing, kept = self._paint(source, estimate, epsilon, memory, validity, noise, condition)
+        return painted + kept * missing
 
     def forward(
         self,
@@ -136,10 +139,9 @@ class Network(nn.Module):
         condition: Tensor,
     ) -> Tensor:
         """Like ``predict``, but the finished picture as bytes: u8 (n, h, w, 3)."""
-        coverage, low, span, kept = self._paint(source, estimate, epsilon, memory, validity, noise, condition)
-        painted = coverage * (span * 255.0) + low * 255.0
-        image = painted + kept * (fold(memory, 2).float() - painted)
-        return unfold((image + 0.5).clamp(0.0, 255.0).to(torch.uint8), 2)
+        painted, missing, kept = self._paint(source, estimate, epsilon, memory, validity, noise, condition)
+        image = painted * 255.0 + kept * (missing * 255.0) + 0.5
+        return unfold(image.clamp(0.0, 255.0).to(torch.uint8), 2)
 
     def _paint(
         self,
@@ -150,9 +152,8 @@ class Network(nn.Module):
         validity: Tensor,
         pyramid: Tensor,
         condition: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Coverage 0..1 (n, 12, h / 2, w / 2), the look's lowest value and span in each channel (n, 12, 1, 1), and how
-        much of the memory to keep (n, 12, h / 2, w / 2).
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What is painted, 0..1, the memory less that, and how much of it to keep: each (n, 12, h / 2, w / 2).
 
         A line's edge is a step between a look's two ends, ink and paper say. Clipping gives steps for nothing, where a
         small head could only draw slopes. In training the clip leaks, so that nothing is ever stuck beyond it.
@@ -169,12 +170,18 @@ class Network(nn.Module):
         direct = modulation.pop(0)[:, :, None, None]
         drawn = self.head_second(half)
         raw = drawn[:, :12] + functional.conv2d(direct * picture, self.unchanged) + 0.5
-        kept = (torch.sigmoid(drawn[:, 12:]) * (_MOST_KEPT * trusted)).repeat_interleave(3, 1)
         coverage = raw.clamp(0.0, 1.0)
         if self.training:
             coverage = coverage + _LEAK * (raw - coverage)
         low, span = modulation.pop(0)[:, :, None, None].repeat(1, 4, 1, 1).unflatten(1, (4, 2, 3)).unbind(2)
-        return coverage, low.flatten(1, 2), 1.0 + span.flatten(1, 2), kept
+        painted = coverage * (1.0 + span.flatten(1, 2)) + low.flatten(1, 2)
+        missing = fold(memory, 2).float() * (1.0 / 255.0) - painted
+        eager, near, wide = (value[:, :, None, None] for value in modulation.pop(0).split(1, dim=1))
+        changed = (_around(missing) * torch.exp(near) * _NEAR) ** 2 + (
+            _mean_around(missing) * torch.exp(wide) * _WIDE
+        ) ** 2
+        kept = torch.sigmoid(drawn[:, 12:] + eager) * (_MOST_KEPT * trusted / (1.0 + changed))
+        return painted, missing, kept.repeat_interleave(3, 1)
 
     def _stem(
         self,
@@ -222,6 +229,25 @@ class Network(nn.Module):
         order = [w for w, n in zip(shape.widths, shape.encoder, strict=True) for _ in range(n)]
         order += [shape.widths[level] for level in (1, 0) for _ in range(shape.decoder[level])]
         return [2 * width for width in [*order, shape.head]]
+
+
+def _around(missing: Tensor) -> Tensor:
+    """Mean absolute difference in some 16x16 pixels around each place: (n, 12, h, w) to (n, 1, h, w)."""
+    coarse = functional.avg_pool2d(missing.abs().mean(1, keepdim=True), 4)
+    return functional.interpolate(_softened(coarse), scale_factor=4.0, mode="bilinear", align_corners=False)
+
+
+def _mean_around(missing: Tensor) -> Tensor:
+    """Absolute mean difference of each colour in some 48x48 pixels around, averaged: (n, 12, h, w) to (n, 1, h, w)."""
+    one, two, three, four = functional.avg_pool2d(missing, 8).chunk(4, dim=1)
+    colours = (one + two + three + four) * 0.25
+    coarse = _softened(colours).abs().mean(1, keepdim=True)
+    return functional.interpolate(coarse, scale_factor=8.0, mode="bilinear", align_corners=False)
+
+
+def _softened(x: Tensor) -> Tensor:
+    """Means of 3x3 neighbours; at the border, of those that are there."""
+    return functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
 
 
 def modulate(x: Tensor, modulation: Tensor) -> Tensor:

@@ -100,7 +100,8 @@ def train(options: TrainOptions, progress: Callable[[Progress], None] | None = N
 
     Deterministic for a fixed seed, number of workers and machine when the schedule is in steps, resumed or not: all
     that is random follows from the seed, and the streams are stored with the checkpoint. Raises ``ValueError`` for a
-    crop that is not a multiple of 32 or larger than the pictures, and for a batch that does not divide into the workers' parts.
+    crop that is not a multiple of 32 or larger than the pictures, and for a batch that does not divide into the
+    workers' parts.
     """
     if options.crop % 32 or options.crop > options.picture_size:
         raise ValueError(f"crop must be a multiple of 32, at most {options.picture_size}: not {options.crop}")
