@@ -6,6 +6,7 @@ kept at the resolution of the noise grid, a sample for every 4x4 pixels, and enl
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,7 +24,7 @@ Matrices = tuple[NDArray[np.float64], NDArray[np.float64]]
 _STILL = 3  # of 255: a change in a 4x4 mean that sensor noise makes, and motion hardly
 _DETAILED = 12  # of 255: variation in 3x3 samples that motion would show in
 _AROUND = (25, 25)  # samples: how far around detail speaks for plain places
-_SAME_LIGHT = 0.02  # share by which a frame's mean may change before it is looked at in the light of the last
+_SAME_LIGHT = 0.08  # share by which a frame's mean may change before it is looked at in the light of the last
 _CLEAR = (12.0, 36.0)  # of 255: differences of colour between which trust in a match fades
 _AGREE = (0.75, 2.0)  # pixels: differences of forward and backward motion between which trust fades
 _REFINEMENTS, _WINDOW = 2, (7, 7)  # rounds, and samples that move as one
@@ -91,11 +92,12 @@ def estimate(before: View, now: View) -> Motion:
     colours do.
     """
     rows, columns = now.quarter.shape[:2]
+    seen, before = before, _relit(before, now)
     still = _still(before, now)
     field = np.zeros((rows, columns, 2), np.float32)
     unchanged = cv2.norm(before.half, now.half, cv2.NORM_L1) <= _UNCHANGED * now.half.size
     if unchanged or min(now.half.shape) * 2 < _SMALLEST:
-        return _judged(field, _inside(field), before, now)
+        return _judged(field, _inside(field), seen, now)
     back = _reduced(_search(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(now.half, before.half, None), rows, columns)
     forth = _reduced(_search(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST).calc(before.half, now.half, None), rows, columns)
     back = _refined(back, before, now)
@@ -107,7 +109,7 @@ def estimate(before: View, now: View) -> Motion:
     returned = cv2.remap(forth, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     gap = _length(returned + field) - 0.05 * _length(field)
     agreed = np.where(now.detailed, _fade(gap, _AGREE), np.float32(1))  # a search of plain places says nothing
-    return _judged(field, np.where(still, np.float32(1), agreed * _inside(field)), before, now)
+    return _judged(field, np.where(still, np.float32(1), agreed * _inside(field)), seen, now)
 
 
 def given(field: Floats, before: View, now: View) -> Motion:
@@ -290,14 +292,23 @@ def _judged(field: Floats, trust: Floats, before: View, now: View) -> Motion:
     """Let the colours have their say, with the frame's change of light taken out and without: a lamp that is switched
     on changes all colours and moves nothing.
     """
-    was = _read(before.quarter, field)
     allowed = _FINE * _variation(now.quarter)
-    alike = _likeness(was, now.quarter, allowed)
-    gains = [b / max(a, 1.0) for a, b in zip(cv2.mean(was)[:3], cv2.mean(now.quarter)[:3], strict=True)]
-    same = alike
-    if max(abs(gain - 1) for gain in gains) > _SAME_LIGHT:
-        same = cv2.max(alike, _likeness(cv2.multiply(was, (*gains, 1.0)), now.quarter, allowed))
+    alike = same = _likeness(_read(before.quarter, field), now.quarter, allowed)
+    relit = _relit(before, now)
+    if relit is not before:
+        same = cv2.max(alike, _likeness(_read(relit.quarter, field), now.quarter, allowed))
     return Motion(field, trust * same, alike)
+
+
+def _relit(before: View, now: View) -> View:
+    """The frame before in the light of this one, colour by colour; itself where the light is the same."""
+    gains = [b / max(a, 1.0) for a, b in zip(cv2.mean(before.quarter)[:3], cv2.mean(now.quarter)[:3], strict=True)]
+    if max(abs(gain - 1) for gain in gains) <= _SAME_LIGHT:
+        return before
+    gain = cv2.mean(now.grey)[0] / max(cv2.mean(before.grey)[0], 1.0)
+    quarter = np.asarray(cv2.multiply(before.quarter, (*gains, 1.0)), np.uint8)
+    half = np.asarray(cv2.convertScaleAbs(before.half, alpha=gain), np.uint8)
+    return dataclasses.replace(before, half=half, quarter=quarter, grey=before.grey * np.float32(gain))
 
 
 def _likeness(was: Bytes, now: Bytes, allowed: Floats) -> Floats:
