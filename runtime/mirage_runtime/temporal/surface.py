@@ -21,7 +21,8 @@ _SLOPES = (-6.0, 6.0)  # pixels a sample: what a continued surface is stretched 
 _AROUND = [(y, x) for y in (-3, 0, 3) for x in (-3, 0, 3) if y or x]  # samples: where a hole looks for its surface
 _MOST_ASKEW = 3.0  # stretched this many times more in one direction than in the other, texture is born again
 _MOST_STRETCH = 8.0
-_SLACK = 0.01  # octaves of stretch that are taken for none: what estimated motion trembles by
+_SLACK = 0.01  # octaves of stretch that are taken for none
+_TREMOR = 0.06  # the same while the frame as a whole is not stretched: what estimated motion trembles by
 
 
 class Surface:
@@ -83,7 +84,8 @@ class Surface:
         octaves = np.where(sane, -0.5 * np.log2(np.where(sane, area, 1)), 0).astype(np.float32)
         weight = cv2.blur(sane.astype(np.float32), (7, 7)) + np.float32(1e-3)
         octaves = cv2.blur(octaves, (7, 7)) / weight
-        octaves = np.sign(octaves) * np.maximum(np.abs(octaves) - _SLACK, 0)
+        zooms = float(np.median(np.abs(octaves[::3, ::3]))) > _SLACK
+        octaves = np.sign(octaves) * np.maximum(np.abs(octaves) - (_SLACK if zooms else _TREMOR), 0)
         stretch: Floats = np.exp2(np.pad(octaves, 1, mode="edge")).astype(np.float32)
         return None if stretch.min() == stretch.max() == 1 else stretch
 
