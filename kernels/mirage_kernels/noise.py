@@ -97,15 +97,6 @@ def pixel_epsilon(seed: int, height: int, width: int) -> npt.NDArray[np.int8]:
     return np.clip(np.rint(gaussian * EPSILON_SCALE), -127, 127).astype(np.int8)
 
 
-def slerp(one: Fields, two: Fields, part: float) -> Fields:
-    """Travel between two independent noises: ``part`` 0 is ``one``, 1 is ``two``, each point between has unit variance.
-
-    Spherical interpolation for Gaussian vectors, which are as good as orthogonal (Shoemake 1985).
-    """
-    angle = np.float32(np.pi / 2 * min(1.0, max(0.0, part)))
-    return np.asarray(np.cos(angle) * one + np.sin(angle) * two, np.float32)
-
-
 def _share(distance: Fields) -> Fields:
     """Amplitude of a field ``distance`` octaves from its own scale: squares of neighbours' amplitudes sum to one."""
     low, high = _FADE

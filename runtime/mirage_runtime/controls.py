@@ -75,7 +75,7 @@ class Controls:
     def _number(self, name: str) -> float:
         value = self.values[name]
         assert isinstance(value, int | float)
-        return float(value) if name != "seed" else value
+        return value
 
     def _seed(self) -> Seeds:
         return ((int(self._number("seed")), 1.0),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import logging
 import time
 from collections import deque
@@ -34,6 +35,8 @@ from mirage_runtime.worker.planes import Moved, Work
 _log = logging.getLogger("mirage.stream")
 
 _DROPPED_IDS_KEPT = 64
+# Never used twice: a stream that is left and made again under its name must not find the old one's memory.
+_source_numbers = itertools.count(1)
 _MOST_MOTION = 4  # frames that motion is composed over; beyond, it is estimated
 
 
@@ -80,7 +83,7 @@ class Stream:
         self._subscribers: list[Subscriber] = []
         self._dropped = 0
         self._dropped_ids: deque[int] = deque(maxlen=_DROPPED_IDS_KEPT)
-        self._sources = 0
+        self._source_number = 0
         self._resets = 0
         self._metrics = metrics
         self._on_frame = on_frame
@@ -100,7 +103,7 @@ class Stream:
                 self.leave(evicted)
                 evicted.evict()
             self.source = subscriber
-            self._sources += 1
+            self._source_number = next(_source_numbers)
             self._dropped = self._resets = 0
             self._dropped_ids.clear()
         self._subscribers.append(subscriber)
@@ -138,7 +141,7 @@ class Stream:
             frame.id,
             planes["color"],
             settings,
-            source=self._sources,
+            source=self._source_number,
             motion=waiting.motion,
             depth=planes.get("depth"),
             camera=frame.camera,

@@ -95,14 +95,6 @@ def test_coarse_levels_are_smoother() -> None:
     assert steps[0] > 2.5 * steps[3]
 
 
-def test_between_two_noises_the_power_stays() -> None:
-    one, two = (noise.surface_noise(seed, noise.screen(432, 768)) for seed in (1, 2))
-    assert np.array_equal(noise.slerp(one, two, 0.0), one)
-    assert np.allclose(noise.slerp(one, two, 1.0), two, atol=1e-6)
-    for part in (0.2, 0.5, 0.8):
-        assert abs((noise.slerp(one, two, part)[:4] ** 2).mean() - 1) < 0.06
-
-
 def test_epsilon_is_a_scaled_gaussian() -> None:
     epsilon = noise.pixel_epsilon(3, 128, 128)
     assert epsilon.dtype == np.int8

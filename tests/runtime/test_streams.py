@@ -89,3 +89,17 @@ def test_streams_take_turns():
     assert all(listener.results == [0, 1, 2, 3] for listener in listeners.values())
     order = [name for name, _ in worker.seen]
     assert all(set(order[start : start + 3]) == {"a", "b", "c"} for start in range(0, 12, 3))
+
+
+def test_no_two_sources_share_a_memory():
+    """Not even where a stream was left, forgotten, and made again under its name."""
+    seen = []
+    for _ in range(2):
+        stream = Stream("main", metrics=Metrics(), on_frame=lambda: None)
+        for _ in range(2):
+            listener = Listener()
+            stream.join(listener)
+            stream.offer(frame(1), listener)
+            seen.append(stream.work(stream.take(), stream.controls.resolve(0.0)).source)
+            stream.leave(listener)
+    assert len(set(seen)) == 4
