@@ -107,18 +107,23 @@ def warped(picture: Bytes, field: Floats) -> Bytes:
     """
     height, width = picture.shape[:2]
     places = motion.enlarged(field, height, width)
-    moved = cv2.remap(  # four channels take OpenCV a fifth of the time of three
+    moved = cv2.remap(  # four channels take OpenCV half the time of three
         cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
+    moved = np.asarray(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), np.uint8)
     fraction = field - np.floor(field)
     x, y = cv2.split(fraction * (1 - fraction))
     between = cv2.compare(x + y, _BETWEEN, cv2.CMP_GT)
     if between.any():
-        x, y = (cv2.mean(part, between)[0] * _SHARPENED for part in (x, y))
-        kernel = np.array([[0, -y, 0], [-x, 2 * (1 + x + y), -x], [0, -y, 0]], np.float32) / 2
-        sharp = cv2.filter2D(moved, -1, kernel, borderType=cv2.BORDER_REPLICATE)
+        kernels = []
+        for part in (x, y):
+            amount = cv2.mean(part, between)[0] * _SHARPENED / 2
+            kernels.append(np.array([-amount, 1 + 2 * amount, -amount], np.float32))
+        sharp = cv2.sepFilter2D(moved, -1, *kernels, borderType=cv2.BORDER_REPLICATE)
+        if between.all():
+            return np.asarray(sharp, np.uint8)
         cv2.copyTo(sharp, cv2.resize(between, (width, height), interpolation=cv2.INTER_NEAREST), moved)
-    return np.asarray(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), np.uint8)
+    return moved
 
 
 def _motion(evidence: Evidence, before: View, now: View) -> Motion:

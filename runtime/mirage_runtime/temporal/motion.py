@@ -7,6 +7,7 @@ kept at the resolution of the noise grid, a sample for every 4x4 pixels, and enl
 from __future__ import annotations
 
 import dataclasses
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,9 +28,6 @@ _AROUND = (25, 25)  # samples: how far around detail speaks for plain places
 _SAME_LIGHT = 0.08  # share by which a frame's mean may change before it is looked at in the light of the last
 _CLEAR = (12.0, 36.0)  # of 255: differences of colour between which trust in a match fades
 _AGREE = (0.75, 2.0)  # pixels: differences of forward and backward motion between which trust fades
-_REFINEMENTS, _WINDOW = 2, (7, 7)  # rounds, and samples that move as one
-_STIFF = 150.0  # brightness steps squared: detail below this moves with its neighbours
-_LONGEST = 3.0  # pixels that a round moves a place by at most
 _BETTER = 0.97  # of what rest leaves unexplained: what a camera's motion must leave at most
 _CREEP = 0.05  # pixels: a camera that moves more moves plain places too, though they show no change
 _CAMERA = (0.6, 1.5)  # pixels: distances from the camera's motion between which the search is believed instead
@@ -38,6 +36,10 @@ _UNCHANGED = 0.25  # of 255: a mean change that not even a slow camera can hide 
 _FINE = 0.15  # share of the detail around a place by which its colour may differ once it has moved
 _MOST_PLACES = 800  # with detail that a camera's motion is fitted to
 _FEWEST = 24  # of them
+_WINDOW = (7, 7)  # samples that move as one when a search is refined
+_STIFF = 150.0  # brightness steps squared: detail below this moves with its neighbours
+_LONGEST = 3.0  # pixels that refining moves a place by at most
+_FINEST = 1  # halvings of the grid at which the search ends
 _SMALLEST = 48  # pixels: frames below are too small to look for motion in
 _NEARER = 0.08  # share of the distance that a surface may have come nearer without being another
 
@@ -47,11 +49,15 @@ class View:
     """A frame as it is remembered: reduced once, compared many times."""
 
     half: Bytes
-    """Grey, half size, where motion is looked for."""
+    """Grey, half size, where a camera's motion is looked for."""
     quarter: Bytes
     """RGB at the noise grid's resolution: (height / 4, width / 4, 3)."""
+    shades: Bytes
+    """The same in grey, where all motion is looked for."""
     grey: Floats
-    """The same in grey."""
+    """The same as numbers to reckon with."""
+    variation: Bytes
+    """How far the largest channel varies from a sample to its neighbours."""
     detailed: NDArray[np.bool_]
     """Where there is detail that motion would show in."""
     depth: Floats | None = None
@@ -63,12 +69,15 @@ class View:
         height, width = frame.shape[:2]
         half = cv2.resize(frame, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
         quarter = cv2.resize(half, (width // GRID, height // GRID), interpolation=cv2.INTER_AREA)
-        grey = cv2.cvtColor(quarter, cv2.COLOR_RGB2GRAY)
+        variation = _variation(quarter)
+        shades = np.asarray(cv2.cvtColor(quarter, cv2.COLOR_RGB2GRAY), np.uint8)
         return cls(
             cv2.cvtColor(half, cv2.COLOR_RGB2GRAY),
             np.asarray(quarter, np.uint8),
-            grey.astype(np.float32),
-            _variation(quarter) > _DETAILED,
+            shades,
+            shades.astype(np.float32),
+            variation,
+            variation > _DETAILED,
             depth,
         )
 
@@ -98,17 +107,16 @@ def estimate(before: View, now: View) -> Motion:
     unchanged = cv2.norm(before.half, now.half, cv2.NORM_L1) <= _UNCHANGED * now.half.size
     if unchanged or min(now.half.shape) * 2 < _SMALLEST:
         return _judged(field, _inside(field), seen, now)
-    back = _reduced(_search(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(now.half, before.half, None), rows, columns)
-    forth = _reduced(_search(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST).calc(before.half, now.half, None), rows, columns)
-    back = _refined(back, before, now)
+    back, forth = _search(before, now)
+    back, gap = _refined(back, before, now)
     camera = _camera(back, before, now)
     if camera is not None:
-        still &= _length(camera) < _CREEP
-        back = _settled(back, camera, before, now)
-    field = np.where(still[..., None], np.float32(0), back)
+        still &= _length(camera[0]) < _CREEP
+        back = _settled(back, gap, *camera, now)
+    field = _where(still, np.float32(0), back)
     returned = cv2.remap(forth, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    gap = _length(returned + field) - 0.05 * _length(field)
-    agreed = np.where(now.detailed, _fade(gap, _AGREE), np.float32(1))  # a search of plain places says nothing
+    astray = _length(returned + field) - np.float32(0.05) * _length(field)
+    agreed = np.where(now.detailed, _fade(astray, _AGREE), np.float32(1))  # a search of plain places says nothing
     return _judged(field, np.where(still, np.float32(1), agreed * _inside(field)), seen, now)
 
 
@@ -173,7 +181,7 @@ def composed(late: Floats, early: Floats) -> Floats:
 
 def enlarged(field: Floats, height: int, width: int) -> Floats:
     """Where a frame's pixels were in the remembered frame: f32 ``(height, width, 2)``, as ``cv2.remap`` takes it."""
-    return np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR) + _pixels(height, width))
+    return np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR) + pixels(height, width))
 
 
 def _still(before: View, now: View) -> NDArray[np.bool_]:
@@ -187,69 +195,67 @@ def _still(before: View, now: View) -> NDArray[np.bool_]:
     return np.asarray(same & np.where(seen > 0.02, quiet > 0.5 * seen, whole))
 
 
-def _refined(field: Floats, before: View, now: View) -> Floats:
+def _refined(field: Floats, before: View, now: View) -> tuple[Floats, Floats]:
     """Let each place's motion settle on the pictures: the search is coarse, and drawn towards its neighbours.
 
-    Lucas and Kanade's method (1981) on windows of the reduced frames, with the gradients of the frame at hand.
+    A round of Lucas and Kanade's method (1981) on windows of the reduced frames, with the gradients of the frame at
+    hand. With it comes what the motion leaves unexplained (:func:`_mismatch`).
     """
     right, down = (cv2.Scharr(now.grey, cv2.CV_32F, *order, scale=1 / 32) for order in ((1, 0), (0, 1)))
-    xx, xy, yy = (cv2.blur(product, _WINDOW) for product in (right * right, right * down, down * down))
+    gap = _read(before.grey, field) - now.grey
+    products = (right * right, right * down, down * down, right * gap, down * gap)
+    xx, xy, yy, xg, yg = (cv2.blur(product, _WINDOW) for product in products)
     xx, yy = xx + _STIFF, yy + _STIFF
-    area = (xx * yy - xy * xy) / np.float32(GRID)
-    settled = field
-    for _ in range(_REFINEMENTS):
-        gap = _read(before.grey, settled) - now.grey
-        xg, yg = cv2.blur(right * gap, _WINDOW), cv2.blur(down * gap, _WINDOW)
-        step = cv2.merge([(xy * yg - yy * xg) / area, (xy * xg - xx * yg) / area])
-        settled = settled + np.clip(step, -_LONGEST, _LONGEST)
-    better = _mismatch(before, now, settled) < _mismatch(before, now, field)
-    return np.where(better[..., None], settled, field)
+    share = np.float32(GRID) / (xx * yy - xy * xy)
+    step = cv2.merge([(xy * yg - yy * xg) * share, (xy * xg - xx * yg) * share])
+    refined = field + np.clip(step, -_LONGEST, _LONGEST)
+    coarse, fine = cv2.blur(np.abs(gap), (3, 3)), _mismatch(before, now, refined)
+    return _where(fine < coarse, refined, field), np.asarray(cv2.min(fine, coarse), np.float32)
 
 
-def _settled(field: Floats, camera: Floats, before: View, now: View) -> Floats:
+def _settled(field: Floats, gap: Floats, camera: Floats, camera_gap: Floats, now: View) -> Floats:
     """Replace what the camera's own motion explains by that motion, which is exact where a search trembles.
 
     It must fit as well there; where there is no detail to search for, that is enough.
     """
-    fits = _mismatch(before, now, camera) <= _mismatch(before, now, field) + _AS_GOOD
     near = np.where(now.detailed, _fade(_length(field - camera), _CAMERA), np.float32(1))
-    share = np.where(fits, near, np.float32(0))[..., None]
-    return np.asarray(field + share * (camera - field), np.float32)
+    share = np.where(camera_gap <= gap + np.float32(_AS_GOOD), near, np.float32(0))
+    return np.asarray(field + cv2.merge([share, share]) * (camera - field), np.float32)
 
 
-def _camera(field: Floats, before: View, now: View) -> Floats | None:
-    """The camera's motion, f32 like ``field``: the affine map that most detail follows; None if there is none.
+def _camera(field: Floats, before: View, now: View) -> tuple[Floats, Floats] | None:
+    """The camera's motion, f32 like ``field``, and what it leaves unexplained: the affine map that most detail follows.
 
-    Fitted to the motion that was found (least squares, reweighted), then to the pictures themselves: Gauss and Newton's
-    method on the brightness of the same places, after Lucas and Kanade (1981). It must explain more than rest does: a
-    sensor's noise has a best fit too.
+    None if there is none. Fitted to the motion that was found (least squares, reweighted), then to the pictures
+    themselves: Gauss and Newton's method on the brightness of the same places, after Lucas and Kanade (1981). It must
+    explain more than rest does: a sensor's noise has a best fit too.
     """
     rows, columns = field.shape[:2]
     step = max(1, int((rows * columns / _MOST_PLACES) ** 0.5))
-    chosen = np.zeros_like(now.detailed)
-    chosen[step // 2 + 2 : -2 : step, step // 2 + 2 : -2 : step] = True
-    chosen &= now.detailed
-    count = int(np.count_nonzero(chosen))
+    some = (slice(step // 2 + 2, -2, step), slice(step // 2 + 2, -2, step))
+    detailed = now.detailed[some]
+    count = int(np.count_nonzero(detailed))
     if count < _FEWEST:
         return None
     # Sums of products differ in their last bits from one call to the next, by how arrays lie in memory. In double
     # precision and rounded to what matters, the same frames give the same motion.
-    design = np.concatenate([_centred(rows, columns)[chosen], np.ones((count, 1))], axis=1, dtype=np.float64)
-    seen = field[chosen].astype(np.float64)
-    model = np.concatenate([np.zeros((2, 2)), np.median(seen, axis=0)[None]])
-    for _ in range(4):
-        gap = ((seen - design @ model) ** 2).sum(axis=1)
+    design = np.concatenate([_centred(rows, columns)[some][detailed], np.ones((count, 1))], axis=1, dtype=np.float64)
+    found = field[some][detailed].astype(np.float64)
+    model = np.concatenate([np.zeros((2, 2)), np.median(found, axis=0)[None]])
+    for _ in range(3):
+        gap = ((found - design @ model) ** 2).sum(axis=1)
         weighted = design / (gap + 0.1)[:, None]
-        model = np.linalg.solve(design.T @ weighted + 1e-4 * np.eye(3), weighted.T @ seen + 1e-4 * model)
-    follows = np.sqrt(((seen - design @ model) ** 2).sum(axis=1)) < _CAMERA[1]
+        model = np.linalg.solve(design.T @ weighted + 1e-4 * np.eye(3), weighted.T @ found + 1e-4 * model)
+    follows = np.sqrt(((found - design @ model) ** 2).sum(axis=1)) < _CAMERA[1]
     if follows.mean() < 0.4 or np.count_nonzero(follows) < _FEWEST:
         return None
-    model = _aligned(model, design[follows], _pixels(rows, columns)[chosen][follows], before.half, now.half)
+    places = pixels(rows, columns)[some][detailed][follows]
+    model = _aligned(model, design[follows], places, before.half, now.half)
     (x, y), (x_y, y_y), (x_1, y_1) = np.round(model, 4).astype(np.float32)
     across, down = cv2.split(_centred(rows, columns))
     camera = cv2.merge([across * x + down * x_y + x_1, across * y + down * y_y + y_1])
-    moved, rested = (cv2.mean(_mismatch(before, now, field))[0] for field in (camera, None))
-    return camera if moved < _BETTER * rested else None
+    moved, rested = (_mismatch(before, now, field) for field in (camera, None))
+    return (camera, moved) if cv2.mean(moved)[0] < _BETTER * cv2.mean(rested)[0] else None
 
 
 def _aligned(model: NDArray[Any], design: NDArray[Any], samples: Floats, before: Bytes, now: Bytes) -> NDArray[Any]:
@@ -263,7 +269,7 @@ def _aligned(model: NDArray[Any], design: NDArray[Any], samples: Floats, before:
     across, down = ((one - two)[:, None].astype(np.float64) / 4 for one, two in ((right, left), (below, above)))
     jacobian = np.concatenate([design * across, design * down], axis=1)
     refined = model.copy()
-    for _ in range(4):
+    for _ in range(3):
         spots = places + (design @ refined * 0.5).astype(np.float32)
         gap = cv2.remap(before, spots, None, cv2.INTER_LINEAR)[0].astype(np.float64) - here
         weighted = jacobian / (1 + (gap / 6) ** 2)[:, None]
@@ -276,23 +282,35 @@ def _aligned(model: NDArray[Any], design: NDArray[Any], samples: Floats, before:
 @lru_cache(maxsize=16)
 def _centred(rows: int, columns: int) -> Floats:
     """x and y of each sample from the middle of the frame, in widths of it."""
-    return np.asarray((_pixels(rows, columns) - np.array([columns / 2, rows / 2])) / columns, np.float32)
+    return np.asarray((pixels(rows, columns) - np.array([columns / 2, rows / 2])) / columns, np.float32)
 
 
-def _search(preset: int) -> cv2.DISOpticalFlow:
-    return cv2.DISOpticalFlow.create(preset)
+class _Searches(threading.local):
+    """Both directions' searches, a pair for each thread: they keep working space that is dear to make anew."""
+
+    def __init__(self) -> None:
+        # Backward the search is refined; forward it has only to agree.
+        self.back = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self.forth = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        for search in (self.back, self.forth):
+            search.setFinestScale(_FINEST)
 
 
-def _reduced(flow: NDArray[np.float32], rows: int, columns: int) -> Floats:
-    """From half size to the grid's resolution, and from half pixels to pixels."""
-    return np.asarray(cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_AREA) * np.float32(2))
+_searches = _Searches()
+
+
+def _search(before: View, now: View) -> tuple[Floats, Floats]:
+    """Motion from now back, and from before forth, each f32 ``(h, w, 2)`` in pixels."""
+    back = _searches.back.calc(now.shades, before.shades, None)
+    forth = _searches.forth.calc(before.shades, now.shades, None)
+    return back * np.float32(GRID), forth * np.float32(GRID)
 
 
 def _judged(field: Floats, trust: Floats, before: View, now: View) -> Motion:
     """Let the colours have their say, with the frame's change of light taken out and without: a lamp that is switched
     on changes all colours and moves nothing.
     """
-    allowed = _FINE * _variation(now.quarter)
+    allowed = now.variation * np.float32(_FINE)
     alike = same = _likeness(_read(before.quarter, field), now.quarter, allowed)
     relit = _relit(before, now)
     if relit is not before:
@@ -308,7 +326,10 @@ def _relit(before: View, now: View) -> View:
     gain = cv2.mean(now.grey)[0] / max(cv2.mean(before.grey)[0], 1.0)
     quarter = np.asarray(cv2.multiply(before.quarter, (*gains, 1.0)), np.uint8)
     half = np.asarray(cv2.convertScaleAbs(before.half, alpha=gain), np.uint8)
-    return dataclasses.replace(before, half=half, quarter=quarter, grey=before.grey * np.float32(gain))
+    shades = np.asarray(cv2.convertScaleAbs(before.shades, alpha=gain), np.uint8)
+    return dataclasses.replace(
+        before, half=half, quarter=quarter, shades=shades, grey=before.grey * np.float32(gain)
+    )
 
 
 def _likeness(was: Bytes, now: Bytes, allowed: Floats) -> Floats:
@@ -348,10 +369,14 @@ def _length(field: Floats) -> Floats:
 def _inside(field: Floats) -> Floats:
     """1 where the place was inside the frame."""
     rows, columns = field.shape[:2]
-    spots = _spots(field)
-    x, y = spots[..., 0], spots[..., 1]
+    x, y = cv2.split(_spots(field))
     inside: NDArray[np.bool_] = (x > -0.5) & (y > -0.5) & (x < columns - 0.5) & (y < rows - 0.5)
     return inside.astype(np.float32)
+
+
+def _where(chosen: NDArray[np.bool_], one: Floats | np.float32, other: Floats) -> Floats:
+    """``np.where`` for fields of two numbers a sample; a mask with a short last axis takes numpy five times as long."""
+    return np.where(cv2.merge([chosen.view(np.uint8)] * 2).view(np.bool_), one, other)
 
 
 def _fade(value: Floats, limits: tuple[float, float]) -> Floats:
@@ -361,13 +386,13 @@ def _fade(value: Floats, limits: tuple[float, float]) -> Floats:
 
 def _spots(field: Floats) -> Floats:
     """Places in the remembered frame, in samples of the grid."""
-    return _pixels(*field.shape[:2]) + field * np.float32(1 / GRID)
+    return pixels(*field.shape[:2]) + field * np.float32(1 / GRID)
 
 
 @lru_cache(maxsize=16)
-def _pixels(height: int, width: int) -> Floats:
-    """x and y of each pixel, f32 (height, width, 2)."""
+def pixels(height: int, width: int) -> Floats:
+    """x and y of each pixel, or of each sample: f32 ``(height, width, 2)``, not to be written to."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    pixels = np.ascontiguousarray(np.stack([x, y], axis=-1))
-    pixels.setflags(write=False)
-    return pixels
+    both = np.ascontiguousarray(np.stack([x, y], axis=-1))
+    both.setflags(write=False)
+    return both

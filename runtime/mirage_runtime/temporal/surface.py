@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirage_kernels import noise
+from mirage_runtime.temporal.motion import pixels
 
 Floats = NDArray[np.float32]
 
@@ -22,7 +23,7 @@ _AROUND = [(y, x) for y in (-3, 0, 3) for x in (-3, 0, 3) if y or x]  # samples:
 _MOST_ASKEW = 3.0  # stretched this many times more in one direction than in the other, texture is born again
 _MOST_STRETCH = 8.0
 _SLACK = 0.01  # octaves of stretch that are taken for none
-_TREMOR = 0.06  # the same while the frame as a whole is not stretched: what estimated motion trembles by
+_TREMOR = 0.12  # the same while the frame as a whole is not stretched: what estimated motion trembles by
 
 
 class Surface:
@@ -46,7 +47,8 @@ class Surface:
         in pixels. ``trust`` is f32 ``(height / 4, width / 4)``, 0..1; below a half, what is there was not to be seen.
         """
         before = self._moved
-        spots = (self._screen + motion - (noise.GRID - 1) / 2) * np.float32(1 / noise.GRID)
+        rows, columns = trust.shape
+        spots = pixels(rows, columns) + motion * np.float32(1 / noise.GRID)
         # What comes in from outside the frame continues the surface at its border.
         wider = _continued(before)
         moved = cv2.remap(wider, spots + np.float32(_MARGIN), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -54,12 +56,11 @@ class Surface:
         borders = _kinks(before)
         if borders.any():
             # Between two surfaces there is no third: a mean of their places would be of neither.
-            near = cv2.remap(borders, spots, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) > 0
+            near = cv2.remap(borders, spots, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             nearest = cv2.remap(before, spots, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-            moved = np.where(near[..., None], nearest, moved)
+            cv2.copyTo(nearest, cv2.compare(near, 0, cv2.CMP_GT), moved)
         moved += motion
         # What was hidden is another surface's.
-        rows, columns = trust.shape
         x, y = cv2.split(spots)
         inside = (x >= 0) & (y >= 0) & (x <= columns - 1) & (y <= rows - 1)
         born = (inside & (trust < 0.5)) | self._askew
@@ -71,10 +72,7 @@ class Surface:
         """Screen pixels to a pixel of the surface, around each sample: f32 ``(height / 4, width / 4)``; None for 1."""
         if all(float(np.ptp(part)) < 0.25 for part in cv2.split(self._moved)):
             return None
-        places = self.places
-        across = (places[:, 2:] - places[:, :-2])[1:-1] * np.float32(0.5 / noise.GRID)
-        down = (places[2:] - places[:-2])[:, 1:-1] * np.float32(0.5 / noise.GRID)
-        (ax, ay), (dx, dy) = cv2.split(across), cv2.split(down)
+        (ax, ay), (dx, dy) = (cv2.split(slope[1:-1, 1:-1]) for slope in _slopes(self.places / np.float32(noise.GRID)))
         area = ax * dy - ay * dx
         sizes = ax * ax + ay * ay + dx * dx + dy * dy
         sane = (area > _MOST_STRETCH**-2) & (area < _MOST_STRETCH**2)
@@ -90,36 +88,43 @@ class Surface:
         return None if stretch.min() == stretch.max() == 1 else stretch
 
 
+def _slopes(field: Floats) -> tuple[Floats, Floats]:
+    """How a field (h, w, 2) changes from sample to sample, to the right and down; half of that at the frame's border."""
+    kernel = np.array([[-0.5, 0, 0.5]], np.float32)
+    across, down = (cv2.filter2D(field, -1, k, borderType=cv2.BORDER_REPLICATE) for k in (kernel, kernel.T))
+    return np.asarray(across, np.float32), np.asarray(down, np.float32)
+
+
 def _rounded_off(spots: Floats, moved: Floats) -> Floats:
     """What reading at ``spots`` rounded to a 32nd of a sample, as OpenCV does, has left out of ``moved``.
 
     A 64th of a sample is nothing in one frame and pixels after some hundred.
     """
-    x, y = cv2.split(spots - np.rint(spots * 32) / 32)
-    wider = cv2.copyMakeBorder(moved, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    across = np.clip((wider[1:-1, 2:] - wider[1:-1, :-2]) / 2, *_SLOPES)
-    down = np.clip((wider[2:, 1:-1] - wider[:-2, 1:-1]) / 2, *_SLOPES)
-    return np.asarray(x[..., None] * across + y[..., None] * down, np.float32)
+    x, y = cv2.split(spots - np.rint(spots * np.float32(32)) * np.float32(1 / 32))
+    across, down = (np.clip(slope, *_SLOPES) for slope in _slopes(moved))
+    return np.asarray(cv2.merge([x, x]) * across + cv2.merge([y, y]) * down, np.float32)
 
 
 def _continued(moved: Floats) -> Floats:
     """The displacement with a margin on every side, where it goes on as it does at the border."""
-    for axis in (1, 0):
-        flat = moved if axis == 0 else moved.transpose(1, 0, 2)
-        away = np.arange(1, _MARGIN + 1, dtype=np.float32)[:, None, None]
-        first, last = (np.clip((flat[one] - flat[two]) / 2, *_SLOPES) for one, two in ((0, 2), (-1, -3)))
-        flat = np.concatenate([flat[:1] + away[::-1] * first, flat, flat[-1:] + away * last])
-        moved = flat if axis == 0 else flat.transpose(1, 0, 2)
-    return np.ascontiguousarray(moved, np.float32)
+    wider = cv2.copyMakeBorder(moved, *[_MARGIN] * 4, cv2.BORDER_REPLICATE)
+    away = np.arange(1, _MARGIN + 1, dtype=np.float32)[:, None, None]
+    for across in (True, False):
+        # The sides above and below go on from corner to corner.
+        flat = wider.transpose(1, 0, 2) if across else wider
+        for side in (flat, flat[::-1]):
+            border, within = side[_MARGIN], side[_MARGIN + 2]
+            side[_MARGIN - 1 :: -1] = border + away * np.clip((border - within) / 2, *_SLOPES)
+    return np.asarray(wider, np.float32)
 
 
 def _kinks(moved: Floats) -> Floats:
     """1 where the displacement jumps, and beside it; f32 ``(h, w)``."""
-    kinks = np.zeros(moved.shape[:2], np.float32)
-    for part in cv2.split(moved):
-        kinks[:, 1:-1][np.abs(part[:, 2:] - 2 * part[:, 1:-1] + part[:, :-2]) > _KINK] = 1
-        kinks[1:-1][np.abs(part[2:] - 2 * part[1:-1] + part[:-2]) > _KINK] = 1
-    return kinks
+    bend = np.array([[1, -2, 1]], np.float32)
+    across, down = (cv2.filter2D(moved, -1, kernel) for kernel in (bend, bend.T))
+    across[:, [0, -1]] = down[[0, -1]] = 0
+    largest = cv2.max(np.abs(across), np.abs(down))
+    return np.asarray(cv2.max(*cv2.split(largest)) > _KINK, np.float32)
 
 
 def _filled(moved: Floats, known: NDArray[np.bool_]) -> Floats:
