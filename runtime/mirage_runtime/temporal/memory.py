@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import cv2
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from mirage_kernels.noise import GRID
 from mirage_runtime.temporal import motion
+from mirage_runtime.temporal.beside import beside
 from mirage_runtime.temporal.motion import Motion, View
 from mirage_runtime.temporal.surface import Surface
 
@@ -26,8 +28,8 @@ _CUT = 0.25  # share of the frame that must be recognised for it to be the same 
 class Recalled:
     """What is remembered of the frame at hand."""
 
-    memory: Bytes | None
-    """The last output, moved to where it belongs now: u8 ``(height, width, 3)``; None where nothing is remembered."""
+    moved: Future[Bytes] | None
+    """The last output on its way to where it belongs now; None where nothing is remembered."""
     validity: Floats
     """How far that can be trusted, 0..1: f32 ``(height / 4, width / 4)``. Changed light is no reason to trust it."""
     places: Floats
@@ -36,6 +38,11 @@ class Recalled:
     """Screen pixels to a pixel of the surface, f32 ``(height / 4, width / 4)``; None for 1."""
     reset: bool = False
     """Whether the scene was taken for another, and the memory began anew."""
+
+    @property
+    def memory(self) -> Bytes | None:
+        """The last output where it belongs now, u8 ``(height, width, 3)``; waits until it is there."""
+        return None if self.moved is None else self.moved.result()
 
 
 @dataclass(frozen=True)
@@ -73,12 +80,10 @@ class Memory:
         if float(found.trust.mean()) < _CUT:
             self.resets += 1
             return self._anew(height, width, reset=True)
+        moved = None if self._output is None else beside(warped, self._output, found.field)
         self._surface.advance(found.field, found.trust)
-        places, stretch = self._surface.places, self._surface.stretch()
-        if self._output is None:
-            return Recalled(None, np.zeros_like(found.trust), places, stretch)
-        memory = warped(self._output, found.field)
-        return Recalled(memory, found.trust * found.alike, places, stretch)
+        validity = np.zeros_like(found.trust) if moved is None else found.trust * found.alike
+        return Recalled(moved, validity, self._surface.places, self._surface.stretch())
 
     def keep(self, output: Bytes) -> None:
         """Remember what was made of the last frame, u8 ``(height, width, 3)``; it is not copied."""

@@ -6,10 +6,9 @@ kept at the resolution of the noise grid, a sample for every 4x4 pixels, and enl
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import cv2
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirage_kernels.noise import GRID
+from mirage_runtime.temporal.beside import beside
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -49,17 +49,11 @@ class View:
     """A frame as it is remembered: reduced once, compared many times."""
 
     half: Bytes
-    """Grey, half size, where a camera's motion is looked for."""
+    """Grey, half size, where a camera's motion is settled."""
     quarter: Bytes
     """RGB at the noise grid's resolution: (height / 4, width / 4, 3)."""
     shades: Bytes
-    """The same in grey, where all motion is looked for."""
-    grey: Floats
-    """The same as numbers to reckon with."""
-    variation: Bytes
-    """How far the largest channel varies from a sample to its neighbours."""
-    detailed: NDArray[np.bool_]
-    """Where there is detail that motion would show in."""
+    """The same in grey, where motion is looked for."""
     depth: Floats | None = None
     """Metres at the noise grid's resolution; 0 where unknown."""
 
@@ -69,17 +63,31 @@ class View:
         height, width = frame.shape[:2]
         half = cv2.resize(frame, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
         quarter = cv2.resize(half, (width // GRID, height // GRID), interpolation=cv2.INTER_AREA)
-        variation = _variation(quarter)
-        shades = np.asarray(cv2.cvtColor(quarter, cv2.COLOR_RGB2GRAY), np.uint8)
-        return cls(
-            cv2.cvtColor(half, cv2.COLOR_RGB2GRAY),
-            np.asarray(quarter, np.uint8),
-            shades,
-            shades.astype(np.float32),
-            variation,
-            variation > _DETAILED,
-            depth,
-        )
+        half, shades = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (half, quarter))
+        return cls(half, np.asarray(quarter, np.uint8), shades, depth)
+
+    @cached_property
+    def grey(self) -> Floats:
+        """``shades`` as numbers to reckon with."""
+        return self.shades.astype(np.float32)
+
+    @cached_property
+    def variation(self) -> Bytes:
+        """How far the largest channel varies in a 3x3 neighbourhood."""
+        window = np.ones((3, 3), np.uint8)
+        return _largest(cv2.subtract(cv2.dilate(self.quarter, window), cv2.erode(self.quarter, window)))
+
+    @cached_property
+    def detailed(self) -> NDArray[np.bool_]:
+        """Where there is detail that motion would show in."""
+        return self.variation > _DETAILED
+
+    @cached_property
+    def slopes(self) -> tuple[Floats, ...]:
+        """How brightness changes to the right and down, and in a window around: its squares and their product."""
+        right, down = (cv2.Scharr(self.grey, cv2.CV_32F, *order, scale=1 / 32) for order in ((1, 0), (0, 1)))
+        xx, xy, yy = (cv2.blur(product, _WINDOW) for product in (right * right, right * down, down * down))
+        return right, down, xx + _STIFF, xy, yy + _STIFF
 
 
 @dataclass(frozen=True)
@@ -102,12 +110,13 @@ def estimate(before: View, now: View) -> Motion:
     """
     rows, columns = now.quarter.shape[:2]
     seen, before = before, _relit(before, now)
-    still = _still(before, now)
     field = np.zeros((rows, columns, 2), np.float32)
     unchanged = cv2.norm(before.half, now.half, cv2.NORM_L1) <= _UNCHANGED * now.half.size
     if unchanged or min(now.half.shape) * 2 < _SMALLEST:
         return _judged(field, _inside(field), seen, now)
-    back, forth = _search(before, now)
+    looking = beside(lambda: (_still(before, now), _searches.forth(before, now), now.slopes))
+    back = _searches.back(before, now)
+    still, forth, _ = looking.result()
     back, gap = _refined(back, before, now)
     camera = _camera(back, before, now)
     if camera is not None:
@@ -201,11 +210,9 @@ def _refined(field: Floats, before: View, now: View) -> tuple[Floats, Floats]:
     A round of Lucas and Kanade's method (1981) on windows of the reduced frames, with the gradients of the frame at
     hand. With it comes what the motion leaves unexplained (:func:`_mismatch`).
     """
-    right, down = (cv2.Scharr(now.grey, cv2.CV_32F, *order, scale=1 / 32) for order in ((1, 0), (0, 1)))
+    right, down, xx, xy, yy = now.slopes
     gap = _read(before.grey, field) - now.grey
-    products = (right * right, right * down, down * down, right * gap, down * gap)
-    xx, xy, yy, xg, yg = (cv2.blur(product, _WINDOW) for product in products)
-    xx, yy = xx + _STIFF, yy + _STIFF
+    xg, yg = cv2.blur(right * gap, _WINDOW), cv2.blur(down * gap, _WINDOW)
     share = np.float32(GRID) / (xx * yy - xy * xy)
     step = cv2.merge([(xy * yg - yy * xg) * share, (xy * xg - xx * yg) * share])
     refined = field + np.clip(step, -_LONGEST, _LONGEST)
@@ -286,24 +293,25 @@ def _centred(rows: int, columns: int) -> Floats:
 
 
 class _Searches(threading.local):
-    """Both directions' searches, a pair for each thread: they keep working space that is dear to make anew."""
+    """Both directions' searches, for each thread its own: they keep working space that is dear to make anew."""
 
     def __init__(self) -> None:
         # Backward the search is refined; forward it has only to agree.
-        self.back = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self.forth = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        for search in (self.back, self.forth):
+        self._fine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._coarse = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        for search in (self._fine, self._coarse):
             search.setFinestScale(_FINEST)
+
+    def back(self, before: View, now: View) -> Floats:
+        """Where each place was, in pixels, minus where it is: f32 ``(h, w, 2)``."""
+        return self._fine.calc(now.shades, before.shades, None) * np.float32(GRID)
+
+    def forth(self, before: View, now: View) -> Floats:
+        """Where each place of the frame before went, in pixels, minus where it was: f32 ``(h, w, 2)``."""
+        return self._coarse.calc(before.shades, now.shades, None) * np.float32(GRID)
 
 
 _searches = _Searches()
-
-
-def _search(before: View, now: View) -> tuple[Floats, Floats]:
-    """Motion from now back, and from before forth, each f32 ``(h, w, 2)`` in pixels."""
-    back = _searches.back.calc(now.shades, before.shades, None)
-    forth = _searches.forth.calc(before.shades, now.shades, None)
-    return back * np.float32(GRID), forth * np.float32(GRID)
 
 
 def _judged(field: Floats, trust: Floats, before: View, now: View) -> Motion:
@@ -323,13 +331,11 @@ def _relit(before: View, now: View) -> View:
     gains = [b / max(a, 1.0) for a, b in zip(cv2.mean(before.quarter)[:3], cv2.mean(now.quarter)[:3], strict=True)]
     if max(abs(gain - 1) for gain in gains) <= _SAME_LIGHT:
         return before
-    gain = cv2.mean(now.grey)[0] / max(cv2.mean(before.grey)[0], 1.0)
+    gain = cv2.mean(now.shades)[0] / max(cv2.mean(before.shades)[0], 1.0)
     quarter = np.asarray(cv2.multiply(before.quarter, (*gains, 1.0)), np.uint8)
     half = np.asarray(cv2.convertScaleAbs(before.half, alpha=gain), np.uint8)
     shades = np.asarray(cv2.convertScaleAbs(before.shades, alpha=gain), np.uint8)
-    return dataclasses.replace(
-        before, half=half, quarter=quarter, shades=shades, grey=before.grey * np.float32(gain)
-    )
+    return View(half, quarter, shades, before.depth)
 
 
 def _likeness(was: Bytes, now: Bytes, allowed: Floats) -> Floats:
@@ -347,12 +353,6 @@ def _mismatch(before: View, now: View, field: Floats | None) -> Floats:
 def _read(picture: NDArray[Any], field: Floats) -> NDArray[Any]:
     """A picture at the grid's resolution, moved."""
     return np.asarray(cv2.remap(picture, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-
-
-def _variation(picture: Bytes) -> Bytes:
-    """How far the largest channel varies in a 3x3 neighbourhood."""
-    window = np.ones((3, 3), np.uint8)
-    return np.asarray(_largest(cv2.subtract(cv2.dilate(picture, window), cv2.erode(picture, window))))
 
 
 def _largest(picture: NDArray[Any]) -> NDArray[Any]:

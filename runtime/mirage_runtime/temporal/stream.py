@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mirage_kernels import noise
 from mirage_runtime.models import Camera, Context, Image, Settings
 from mirage_runtime.temporal import motion
+from mirage_runtime.temporal.beside import undivided
 from mirage_runtime.temporal.memory import Evidence, Memory
 
 Floats = NDArray[np.float32]
@@ -61,14 +62,16 @@ class TemporalStream:
             return still(settings.seeds, height, width)
         if jumped:
             self._memory.forget_appearance()
-        evidence = self._evidence(context, (height, width), original)
-        recalled = self._memory.recall(source, evidence)
-        self._id, self._size, self._camera = context.id, original, context.camera
-        fields = seeded(settings.seeds, recalled.places, recalled.stretch)
-        if recalled.memory is None:
+        with undivided():
+            evidence = self._evidence(context, (height, width), original)
+            recalled = self._memory.recall(source, evidence)
+            self._id, self._size, self._camera = context.id, original, context.camera
+            fields = seeded(settings.seeds, recalled.places, recalled.stretch)
+            memory = recalled.memory
+        if memory is None:
             return Embedding(fields, reset=recalled.reset)
         validity = recalled.validity * np.float32(settings.coherence)
-        return Embedding(fields, recalled.memory, validity, min(1.0, float(validity.mean())))
+        return Embedding(fields, memory, validity, min(1.0, float(validity.mean())))
 
     def keep(self, picture: Image) -> None:
         """Remember what was made of the frame; the picture is not copied."""

@@ -7,6 +7,8 @@ original, however long a stream runs. Moving the noise itself would blur it a li
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ _SLOPES = (-6.0, 6.0)  # pixels a sample: what a continued surface is stretched 
 _AROUND = [(y, x) for y in (-3, 0, 3) for x in (-3, 0, 3) if y or x]  # samples: where a hole looks for its surface
 _MOST_ASKEW = 3.0  # stretched this many times more in one direction than in the other, texture is born again
 _MOST_STRETCH = 8.0
+_AMONG = (3, 3)  # of every second sample: how far around stretch is averaged
 _SLACK = 0.01  # octaves of stretch that are taken for none
 _TREMOR = 0.12  # the same while the frame as a whole is not stretched: what estimated motion trembles by
 
@@ -72,20 +75,31 @@ class Surface:
         """Screen pixels to a pixel of the surface, around each sample: f32 ``(height / 4, width / 4)``; None for 1."""
         if all(float(np.ptp(part)) < 0.25 for part in cv2.split(self._moved)):
             return None
-        (ax, ay), (dx, dy) = (cv2.split(slope[1:-1, 1:-1]) for slope in _slopes(self.places / np.float32(noise.GRID)))
+        # Stretch changes slowly: every second sample tells.
+        rows, columns = self._moved.shape[:2]
+        places = np.ascontiguousarray(self.places[::2, ::2]) / np.float32(2 * noise.GRID)
+        (ax, ay), (dx, dy) = (cv2.split(slope[1:-1, 1:-1]) for slope in _slopes(places))
         area = ax * dy - ay * dx
         sizes = ax * ax + ay * ay + dx * dx + dy * dy
         sane = (area > _MOST_STRETCH**-2) & (area < _MOST_STRETCH**2)
         # Singular values a >= b: a^2 + b^2 is `sizes`, a b is `area`.
         askew = sane & (sizes > area * (_MOST_ASKEW + 1 / _MOST_ASKEW))
-        self._askew = np.pad(askew, 1, mode="edge")
-        octaves = np.where(sane, -0.5 * np.log2(np.where(sane, area, 1)), 0).astype(np.float32)
-        weight = cv2.blur(sane.astype(np.float32), (7, 7)) + np.float32(1e-3)
-        octaves = cv2.blur(octaves, (7, 7)) / weight
-        zooms = float(np.median(np.abs(octaves[::3, ::3]))) > _SLACK
-        octaves = np.sign(octaves) * np.maximum(np.abs(octaves) - (_SLACK if zooms else _TREMOR), 0)
-        stretch: Floats = np.exp2(np.pad(octaves, 1, mode="edge")).astype(np.float32)
-        return None if stretch.min() == stretch.max() == 1 else stretch
+        self._askew = _enlarged(askew.view(np.uint8), rows, columns, cv2.INTER_NEAREST) > 0
+        octaves = np.where(sane, np.float32(-0.5) * np.log2(np.where(sane, area, np.float32(1))), np.float32(0))
+        weight = cv2.blur(sane.astype(np.float32), _AMONG) + np.float32(1e-3)
+        octaves = cv2.blur(octaves, _AMONG) / weight
+        zooms = float(np.median(np.abs(octaves[::2, ::2]))) > _SLACK
+        octaves = np.sign(octaves) * np.maximum(np.abs(octaves) - np.float32(_SLACK if zooms else _TREMOR), 0)
+        if not octaves.any():
+            return None
+        return np.exp2(_enlarged(octaves, rows, columns, cv2.INTER_LINEAR))
+
+
+def _enlarged(inner: NDArray[Any], rows: int, columns: int, interpolation: int) -> NDArray[Any]:
+    """What every second sample but those at the border has, for all of ``rows`` and ``columns``."""
+    half = cv2.copyMakeBorder(inner, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    whole = cv2.resize(half, (half.shape[1] * 2, half.shape[0] * 2), interpolation=interpolation)
+    return np.ascontiguousarray(whole[:rows, :columns])
 
 
 def _slopes(field: Floats) -> tuple[Floats, Floats]:
