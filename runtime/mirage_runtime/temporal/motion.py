@@ -304,11 +304,11 @@ class _Searches(threading.local):
 
     def back(self, before: View, now: View) -> Floats:
         """Where each place was, in pixels, minus where it is: f32 ``(h, w, 2)``."""
-        return self._fine.calc(now.shades, before.shades, None) * np.float32(GRID)
+        return np.asarray(self._fine.calc(now.shades, before.shades, None) * np.float32(GRID))
 
     def forth(self, before: View, now: View) -> Floats:
         """Where each place of the frame before went, in pixels, minus where it was: f32 ``(h, w, 2)``."""
-        return self._coarse.calc(before.shades, now.shades, None) * np.float32(GRID)
+        return np.asarray(self._coarse.calc(before.shades, now.shades, None) * np.float32(GRID))
 
 
 _searches = _Searches()

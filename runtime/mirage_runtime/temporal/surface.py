@@ -92,7 +92,7 @@ class Surface:
         octaves = np.sign(octaves) * np.maximum(np.abs(octaves) - np.float32(_SLACK if zooms else _TREMOR), 0)
         if not octaves.any():
             return None
-        return np.exp2(_enlarged(octaves, rows, columns, cv2.INTER_LINEAR))
+        return np.asarray(np.exp2(_enlarged(octaves, rows, columns, cv2.INTER_LINEAR)), np.float32)
 
 
 def _enlarged(inner: NDArray[Any], rows: int, columns: int, interpolation: int) -> NDArray[Any]:
@@ -103,7 +103,7 @@ def _enlarged(inner: NDArray[Any], rows: int, columns: int, interpolation: int) 
 
 
 def _slopes(field: Floats) -> tuple[Floats, Floats]:
-    """How a field (h, w, 2) changes from sample to sample, to the right and down; half of that at the frame's border."""
+    """How a field (h, w, 2) changes from sample to sample, right and down; half of that at the frame's border."""
     kernel = np.array([[-0.5, 0, 0.5]], np.float32)
     across, down = (cv2.filter2D(field, -1, k, borderType=cv2.BORDER_REPLICATE) for k in (kernel, kernel.T))
     return np.asarray(across, np.float32), np.asarray(down, np.float32)
@@ -121,7 +121,7 @@ def _rounded_off(spots: Floats, moved: Floats) -> Floats:
 
 def _continued(moved: Floats) -> Floats:
     """The displacement with a margin on every side, where it goes on as it does at the border."""
-    wider = cv2.copyMakeBorder(moved, *[_MARGIN] * 4, cv2.BORDER_REPLICATE)
+    wider = cv2.copyMakeBorder(moved, _MARGIN, _MARGIN, _MARGIN, _MARGIN, cv2.BORDER_REPLICATE)
     away = np.arange(1, _MARGIN + 1, dtype=np.float32)[:, None, None]
     for across in (True, False):
         # The sides above and below go on from corner to corner.
