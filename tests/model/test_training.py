@@ -69,6 +69,18 @@ def test_train_resume_export_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert np.abs(ours - theirs).max() <= 1
 
 
+def test_streams_that_other_code_has_stored_begin_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update between two sittings must not end a training, nor feed it a state that means something else."""
+    train(options(tmp_path, 2))
+    restored: list[object] = []
+    monkeypatch.setattr(Streams, "restore", lambda self, state: restored.append(state))
+    monkeypatch.setattr("mirage_runtime.training.train._code", lambda: "another version")
+    assert train(options(tmp_path, 4)).steps == 4
+    assert not restored
+    assert train(options(tmp_path, 6)).steps == 6
+    assert restored
+
+
 @pytest.mark.slow
 def test_workers_share_a_step(tmp_path: Path) -> None:
     losses = [train(options(tmp_path / str(n), 3, batch=4, workers=n)).loss for n in (1, 2)]

@@ -9,13 +9,14 @@ one long step leads where two short ones do (shortcut models, Frans et al. 2024,
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+import mirage_kernels
+from mirage_runtime import temporal
 from mirage_runtime.engines import usable_cores
 from mirage_runtime.models.lsd import layout
 from mirage_runtime.training import data
@@ -273,7 +276,7 @@ class _Part:
         if worker in self.streams:
             path = self._path(worker)
             partial = path.with_suffix(".part")
-            partial.write_bytes(pickle.dumps((step, self.streams[worker].state())))
+            partial.write_bytes(pickle.dumps((step, _code(), pickle.dumps(self.streams[worker].state()))))
             partial.replace(path)
 
     def _begun(self, step: int, worker: int) -> Streams:
@@ -282,15 +285,15 @@ class _Part:
         return Streams(self.pictures, self.count, options.crop, seed, self.device, options.augmentation)
 
     def _stored(self, step: int, worker: int) -> Streams | None:
-        """The streams as they were before this step, if that was stored."""
+        """The streams as they were before this step, if that was stored and by the same code."""
         path = self._path(worker)
         if not path.exists():
             return None
-        stored, state = pickle.loads(path.read_bytes())  # our own file, beside our own checkpoint
-        if stored != step:
+        stored, code, state = pickle.loads(path.read_bytes())  # our own file, beside our own checkpoint
+        if (stored, code) != (step, _code()):
             return None
         streams = self._begun(step, worker)
-        streams.restore(state)
+        streams.restore(pickle.loads(state))
         return streams
 
     def _path(self, worker: int) -> Path:
@@ -327,6 +330,14 @@ class _Part:
         led = ((t_ - 2 * d_) * first + t_ * second) / (2 * (t_ - d_))
         condition[:half] = long
         return torch.cat([led.clamp(0, 1), target[half:]])
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """What streams are made by: their state is of no use to other code."""
+    folders = (Path(str(package.__file__)).parent for package in (temporal, mirage_kernels))
+    sources = [path for folder in (*folders, Path(__file__).parent) for path in sorted(folder.glob("*.py"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
 def between(estimate: Tensor, predicted: Tensor, t: Tensor, d: Tensor) -> Tensor:
