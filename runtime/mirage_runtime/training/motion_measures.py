@@ -88,6 +88,8 @@ class Change:
     what: str
     shares: tuple[float, ...]
     """After 1, 2, 3 frames: share of the change that the model makes of it without a memory."""
+    missing: tuple[float, ...]
+    """After 1, 2, 3 frames: what is missing of that change, of 255, on the mean of where the source changed."""
     reset: bool
     """Whether it was taken for a cut."""
 
@@ -175,14 +177,15 @@ def respond(model: Model, look: str, what: str, *, photograph: str = "coffee", s
     for _ in range(6):
         known, before = stream.next(_resting(source))
     start = without_memory(source, known)
-    shares, reset = [], False
+    shares, missing, reset = [], [], False
     for _ in range(3):
         known, output = stream.next(_resting(changed))
         reset |= known.reset
         whole = without_memory(changed, known) - start
         gone = output[where].astype(np.float64) - before[where]
         shares.append(float((whole * gone).sum() / max((whole * whole).sum(), 1e-6)))
-    return Change(look, what, tuple(shares), reset)
+        missing.append(max(0.0, 1 - shares[-1]) * float(np.abs(whole).mean()))
+    return Change(look, what, tuple(shares), tuple(missing), reset)
 
 
 def cuts_seen(model: Model, pictures: Sequence[Picture], frames: int = 4) -> int:
