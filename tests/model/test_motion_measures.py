@@ -234,7 +234,7 @@ def test_goals_are_met_or_not() -> None:
             run("ink", "memory", 1.0),
             run("ink", "none", 1.0),
         ),
-        changes=(Change("lava", CHANGES[0], (0.5, 0.8, 0.9), False),),
+        changes=(Change("lava", CHANGES[0], (0.5, 0.8, 0.9), (50.0, 20.0, 10.0), False),),
         cuts=(3, 2),
     )
     assert [goal.goal for goal in bad.goals() if goal.met] == []

@@ -14,22 +14,20 @@ import pytest
 from mirage_runtime.models.lsd import LsdMini, layout
 from mirage_runtime.training import clips, endless, evaluate
 from mirage_runtime.training.motion_measures import CHANGES, Run, cuts_seen, follow, respond
+from mirage_runtime.training.motion_report import shown
 
-RATIO = 0.35
-"""Warp error with memory over that without, at most, where textures are seen to move (the goal is 0.2)."""
+RATIO = 0.2
+"""Warp error with memory over that without, at most, where textures are seen to move."""
 
-TIMES, MORE = 1.6, 2.5
-"""Warp error with memory: at most so many times the teacher's, or so much more (the goals are 1.3 and 1.5)."""
+TIMES, MORE = 1.3, 1.5
+"""Warp error with memory: at most so many times the teacher's, or so much more."""
 
-KEPT, KEPT_YET = 0.92, {"circuit": 0.8, "space": 0.78, "marble": 0.82, "neon": 0.88}
-"""Gradient energy and SSIM to the teacher with memory over those without, at least. The goal is 0.97; these weights are
-half trained, and some looks lose fine contrast that they have not learned to draw."""
+KEPT, KEPT_YET = 0.95, {"circuit": 0.83, "marble": 0.83, "neon": 0.9, "photo": 0.9, "watercolour": 0.9}
+"""Gradient energy and SSIM to the teacher with memory over those without, at least. The goal is 0.97; some looks lose
+fine contrast that these weights have not learned to draw."""
 
-YOUNG = ("circuit", "glass")
-"""Looks that these weights draw too softly for texture that stays in place to be seen."""
-
-SHOWN = 0.75
-"""Share of a change of the source that shows after two frames, at least."""
+SOFT = {"circuit": 2.6, "glass": 2.6}
+"""Looks that these weights draw more softly than their teachers, which is seen to move: ``MORE`` for them."""
 
 DRIFTED = 3.0
 """Percent by which the last round may differ from the second, at most."""
@@ -57,8 +55,8 @@ def measured(mini: LsdMini, look: str, take: str, mode: str) -> Run:
 @pytest.mark.parametrize("look", layout.GENERATING)
 def test_texture_moves_with_the_scene(mini: LsdMini, look: str, take: str) -> None:
     memory, none = (measured(mini, look, take, mode) for mode in ("memory", "none"))
-    assert memory.warp <= max(TIMES * memory.teacher, memory.teacher + MORE)
-    if take == "photograph" and look not in YOUNG:  # clips move less than texture that stays in place would show
+    assert memory.warp <= max(TIMES * memory.teacher, memory.teacher + SOFT.get(look, MORE))
+    if take == "photograph" and look != "circuit":  # clips move less than texture that stays in place would show
         assert memory.warp <= RATIO * none.warp
 
 
@@ -67,7 +65,7 @@ def test_generating_looks_move_better_on_the_whole(mini: LsdMini, take: str) -> 
     memory, none = (
         np.mean([measured(mini, look, take, mode).warp for look in layout.GENERATING]) for mode in ("memory", "none")
     )
-    assert memory <= (RATIO if take == "photograph" else 0.8) * none
+    assert memory <= (RATIO if take == "photograph" else 0.3) * none
 
 
 @pytest.mark.parametrize("take", ["photograph", "procedural"])
@@ -97,7 +95,8 @@ def test_lost_frames_and_an_engines_motion(mini: LsdMini) -> None:
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_change_shows_in_full_within_two_frames(mini: LsdMini, what: str) -> None:
     for look in layout.LOOK_NAMES:
-        assert respond(mini, look, what, size=SIZE).shares[1] >= SHOWN, look
+        change = respond(mini, look, what, size=SIZE)
+        assert shown(change), (look, change)
 
 
 def test_every_cut_is_seen(mini: LsdMini) -> None:

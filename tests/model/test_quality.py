@@ -15,9 +15,9 @@ NEAR = ("comic", "film")
 """Looks whose teachers stay so near to their source that recovering the way there says little."""
 SEED = 1
 
-# Goals are 2 dB and 0.08. These weights are half trained: what the new looks miss them by, so that it gets no worse.
-SPECTRUM = {"oil": 4.5, "lava": 4.2, "glass": 8.5, "circuit": 13.0, "starry": 4.5, "space": 9.0, "marble": 8.5}
-GRID = {"circuit": 0.2, "comic": 0.12}
+# Goals are 2 dB and 0.08. What some looks miss them by, so that it gets no worse.
+SPECTRUM = {"oil": 4.7, "lava": 4.5, "glass": 5.2, "circuit": 10.0, "starry": 2.8, "space": 7.5, "marble": 7.1}
+GRID = {"circuit": 0.14}
 
 
 def paint(mini: LsdMini, photograph: str, look: str, **arguments: int) -> evaluate.Picture:
