@@ -73,6 +73,16 @@ def test_a_thing_moves_over_ground_at_rest(scene: np.ndarray) -> None:
     assert found.trust[17:31, 25:26].mean() < 0.5  # what it left behind was not to be seen
 
 
+def test_what_was_seen_before_changes_nothing(scene: np.ndarray) -> None:
+    frames = [View.of(seen(scene, 200 + 5 * k, 150)) for k in (0, 1)]
+    first = motion.estimate(*frames)
+    for height, width in ((48, 64), (96, 96), (400, 640)):
+        motion.estimate(*(View.of(scene[k : k + height, :width]) for k in (0, 3)))
+        again = motion.estimate(*frames)
+        assert (again.field == first.field).all()
+        assert (again.trust == first.trust).all()
+
+
 def test_frames_too_small_to_search_have_no_motion() -> None:
     coarse = [np.random.default_rng(k).integers(0, 256, (3, 3, 3), dtype=np.uint8) for k in (1, 2)]
     frames = [cv2.resize(picture, (32, 32), interpolation=cv2.INTER_CUBIC) for picture in coarse]

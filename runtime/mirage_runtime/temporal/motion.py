@@ -40,6 +40,7 @@ _WINDOW = (7, 7)  # samples that move as one when a search is refined
 _STIFF = 150.0  # brightness steps squared: detail below this moves with its neighbours
 _LONGEST = 3.0  # pixels that refining moves a place by at most
 _FINEST = 1  # halvings of the grid at which the search ends
+_PATCH = 8  # samples: what is compared
 _SMALLEST = 48  # pixels: frames below are too small to look for motion in
 _NEARER = 0.08  # share of the distance that a surface may have come nearer without being another
 
@@ -296,19 +297,27 @@ class _Searches(threading.local):
     """Both directions' searches, for each thread its own: they keep working space that is dear to make anew."""
 
     def __init__(self) -> None:
-        # Backward the search is refined; forward it has only to agree.
         self._fine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._coarse = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        for search in (self._fine, self._coarse):
-            search.setFinestScale(_FINEST)
 
     def back(self, before: View, now: View) -> Floats:
         """Where each place was, in pixels, minus where it is: f32 ``(h, w, 2)``."""
-        return np.asarray(self._fine.calc(now.shades, before.shades, None) * np.float32(GRID))
+        return _found(self._fine, now, before)
 
     def forth(self, before: View, now: View) -> Floats:
-        """Where each place of the frame before went, in pixels, minus where it was: f32 ``(h, w, 2)``."""
-        return np.asarray(self._coarse.calc(before.shades, now.shades, None) * np.float32(GRID))
+        """Where each place of the frame before went, in pixels, minus where it was: f32 ``(h, w, 2)``.
+
+        Less finely: it has only to agree.
+        """
+        return _found(self._coarse, before, now)
+
+
+def _found(search: cv2.DISOpticalFlow, here: View, there: View) -> Floats:
+    # A search changes these to fit a small picture, and would keep that for the next.
+    search.setFinestScale(_FINEST)
+    search.setPatchSize(_PATCH)
+    search.setPatchStride(_PATCH // 2)
+    return np.asarray(search.calc(here.shades, there.shades, None) * np.float32(GRID))
 
 
 _searches = _Searches()
