@@ -172,7 +172,7 @@ def _tile_at(spots: Fields, bin_: Fields) -> Fields:
 
 @lru_cache(maxsize=1)
 def _tiles() -> list[Fields]:
-    """The tile's two fields at their own scale, apart, as OpenCV reads them fastest: f32 ``(512, 512)`` each."""
+    """The tile's two fields at their own scale, apart, as OpenCV reads them fastest: f32 ``(1024, 1024)`` each."""
     top = _REACH * (_SIDE + 2 * _APRON) + _APRON
     return [np.ascontiguousarray(x) for x in cv2.split(_atlas()[top : top + _SIDE, _APRON : _APRON + _SIDE])]
 
@@ -182,7 +182,7 @@ def _atlas() -> Fields:
     """The tile's two fields at every mip-map, one above the other with aprons: f32 ``(maps * rows, columns, 2)``."""
     white = _generator(0, _TILE_STREAM).standard_normal((FIELDS, _SIDE, _SIDE), dtype=np.float32)
     spectrum = np.fft.rfft2(white)
-    # A tile has no more than so many cells: of all that its phases can be, its power is made flat, not so on the mean.
+    # One draw of white noise is flat on the mean alone. This one tile is all there is: only its phases stay random.
     spectrum /= np.maximum(np.abs(spectrum), 1e-6)
     maps = []
     for bin_ in range(-_REACH, _REACH + 1):

@@ -19,7 +19,10 @@ KEPT = 0.97
 """Goal: gradient energy and SSIM to the teacher with memory over those without, at least."""
 
 SHOWN, UNSEEN = 0.95, 1.0
-"""A change of the source shows in full when this share of it does, or less is missing than one step of 255."""
+"""A change of the source shows in full when this share of it does, or less is missing than one step of 255.
+
+The second is an allowance for changes that are small themselves, chosen when light that falls by 5 % missed the first.
+"""
 
 DRIFTED = 3.0
 """Goal: percent that the last round may differ from the second."""
