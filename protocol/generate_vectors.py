@@ -22,6 +22,7 @@ from vector_cases.conventions import conventions
 from vector_cases.malformed import malformed
 from vector_cases.messages import client_messages, server_messages
 from vector_cases.parameters import parameters
+from vector_cases.rings import rings
 
 FOLDER = Path(__file__).parent / "vectors"
 
@@ -44,6 +45,7 @@ def files() -> dict[str, str]:
         "malformed.json": malformed(),
         "conventions.json": conventions(),
         "parameters.json": parameters(),
+        "ring.json": rings(),
     }
     return {name: json.dumps(content, indent=1, allow_nan=False) + "\n" for name, content in contents.items()}
 

@@ -87,6 +87,21 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Binary:
+    """Bytes of one length."""
+
+    length: int
+
+    def __call__(self, value: Any, field: str) -> bytes:
+        """Return ``value``, checked."""
+        if not isinstance(value, bytes):
+            raise _wrong_type("binary", value, field)
+        if len(value) != self.length:
+            raise ProtocolError("out-of-range", f"{field} must have {self.length} bytes, not {len(value)}", field)
+        return value
+
+
+@dataclass(frozen=True)
 class Choice:
     """One of a few strings."""
 

@@ -21,8 +21,8 @@ def aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def pack(header: Mapping[str, Any], parts: Sequence[memoryview | bytes] = ()) -> bytes:
-    """Return one message: ``header`` and then each of ``parts`` at its aligned offset.
+def pieces_of(header: Mapping[str, Any], parts: Sequence[memoryview | bytes] = ()) -> list[memoryview | bytes]:
+    """Return one message in pieces that follow one another: ``header``, then each of ``parts`` at its aligned offset.
 
     The offsets that ``header`` names are the caller's: part n starts at the sum of the aligned sizes before it.
     Raises ValueError when the header is over its limit.
@@ -35,10 +35,15 @@ def pack(header: Mapping[str, Any], parts: Sequence[memoryview | bytes] = ()) ->
     for part in parts:
         pieces += [bytes(aligned(size) - size), part]
         size = aligned(size) + len(part)
-    return b"".join(pieces)
+    return pieces
 
 
-def unpack(message: bytes | memoryview) -> tuple[dict[str, Any], memoryview]:
+def pack(header: Mapping[str, Any], parts: Sequence[memoryview | bytes] = ()) -> bytes:
+    """Return the message that `pieces_of` gives, as one."""
+    return b"".join(pieces_of(header, parts))
+
+
+def unpack(message: bytes | bytearray | memoryview) -> tuple[dict[str, Any], memoryview]:
     """Return a message's header and a view of its payload, which starts at the next multiple of 16 bytes.
 
     Raises `ProtocolError` for anything that SPEC.md section 2 forbids. Copies nothing but the header.

@@ -11,20 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from mirage_protocol.checks import FLAG, TEXT, UNSIGNED, Choice, Integer, ListOf, MapOf, Number, Text, anything
+from mirage_protocol.checks import FLAG, TEXT, UNSIGNED, Binary, Choice, Integer, ListOf, MapOf, Number, Text, anything
 from mirage_protocol.errors import ErrorCode, ProtocolError, shown
-from mirage_protocol.framing import pack, unpack
+from mirage_protocol.framing import pieces_of, unpack
 from mirage_protocol.limits import DEFAULT_WINDOW, MAX_SAFE_INTEGER, MAX_WINDOW, PROTOCOL_VERSION
 from mirage_protocol.planes import Plane, lay_out, read_planes
 
 Role = Literal["source", "viewer", "controller"]
 DropReason = Literal["newer", "failed"]
+Wake = Literal["pipe", "message", "none"]
 StreamState = Literal["waiting", "streaming", "recovering"]
 
 ROLES: tuple[str, ...] = get_args(Role)
 
 _Name = Annotated[str, Text(200)]
 _Id = Annotated[int, UNSIGNED]
+_Size = Annotated[int, Integer(0, 2**32 - 1)]
+_Path = Annotated[str, Text(1000)]
 _Values = Annotated[dict[str, Any], MapOf(anything)]
 _Matrix = Annotated[tuple[float, ...], ListOf(Number(), length=16)]
 _Planes = Annotated[dict[str, Plane], "planes"]
@@ -172,6 +175,54 @@ class Error:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A client asks for shared memory whose slots hold messages of up to so many bytes."""
+
+    TYPE: ClassVar[str] = "share"
+    request: _Id
+    frame_size: _Size
+    result_size: _Size
+    wake: Annotated[Wake, Choice(get_args(Wake))] = "message"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Where the shared memory is, and the pipes, if any: ``frames_pipe`` to write to, ``results_pipe`` to read from."""
+
+    TYPE: ClassVar[str] = "memory"
+    request: _Id
+    path: _Path
+    size: _Size
+    frames_pipe: Annotated[str | None, Text(1000)] = None
+    results_pipe: Annotated[str | None, Text(1000)] = None
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The client has opened the memory, and proves it by the nonce that it read there."""
+
+    TYPE: ClassVar[str] = "shared"
+    request: _Id
+    nonce: Annotated[bytes, Binary(16)]
+
+
+@dataclass(frozen=True)
+class Unshared:
+    """The client could not open the memory, or needs it no longer."""
+
+    TYPE: ClassVar[str] = "unshared"
+    request: _Id
+    reason: Annotated[str, TEXT] = ""
+
+
+@dataclass(frozen=True)
+class WakeUp:
+    """Something new is in the ring that the receiver reads."""
+
+    TYPE: ClassVar[str] = "wake"
+
+
+@dataclass(frozen=True)
 class Ping:
     """A client asks for the server's clock; ``time`` is the client's own, in microseconds."""
 
@@ -188,8 +239,10 @@ class Pong:
     server_time: _Id
 
 
-ClientMessage = ClientHello | Frame | Set | Ping
-ServerMessage = ServerHello | Ready | Result | Dropped | Acknowledged | ParametersChanged | Status | Error | Pong
+ClientMessage = ClientHello | Frame | Set | Share | Shared | Unshared | WakeUp | Ping
+ServerMessage = (
+    ServerHello | Ready | Result | Dropped | Acknowledged | ParametersChanged | Status | Error | Memory | WakeUp | Pong
+)
 Message = ClientMessage | ServerMessage
 
 FROM_CLIENT: Mapping[str, type[ClientMessage]] = {kind.TYPE: kind for kind in get_args(ClientMessage)}
@@ -203,6 +256,11 @@ def encode(message: Message) -> bytes:
 
     Raises ValueError when the header would be over its limit.
     """
+    return b"".join(encode_pieces(message))
+
+
+def encode_pieces(message: Message) -> list[memoryview | bytes]:
+    """Return what `encode` does in pieces, of which the planes are views: whoever puts them together copies once."""
     header: dict[str, Any] = {"type": message.TYPE}
     parts: list[memoryview] = []
     for spec in dataclasses.fields(message):
@@ -214,20 +272,20 @@ def encode(message: Message) -> bytes:
         elif isinstance(value, Camera):
             value = dataclasses.asdict(value)
         header[spec.name] = value
-    return pack(header, parts)
+    return pieces_of(header, parts)
 
 
-def decode_client(message: bytes | memoryview) -> ClientMessage:
+def decode_client(message: bytes | bytearray | memoryview) -> ClientMessage:
     """Return the message that a client sent; raises `ProtocolError`."""
     return _decode(message, FROM_CLIENT)
 
 
-def decode_server(message: bytes | memoryview) -> ServerMessage:
+def decode_server(message: bytes | bytearray | memoryview) -> ServerMessage:
     """Return the message that a server sent; raises `ProtocolError`."""
     return _decode(message, FROM_SERVER)
 
 
-def peek(message: bytes | memoryview) -> dict[str, int]:
+def peek(message: bytes | bytearray | memoryview) -> dict[str, int]:
     """Return the ``request`` or ``id`` of a message that could not be decoded, so that its error can name it."""
     try:
         header, _ = unpack(message)
@@ -237,7 +295,7 @@ def peek(message: bytes | memoryview) -> dict[str, int]:
     return {key: value for key, value in named.items() if type(value) is int and 0 <= value <= MAX_SAFE_INTEGER}
 
 
-def _decode(message: bytes | memoryview, kinds: Mapping[str, type[_Kind]]) -> _Kind:
+def _decode(message: bytes | bytearray | memoryview, kinds: Mapping[str, type[_Kind]]) -> _Kind:
     header, payload = unpack(message)
     if header.get("type") is None:
         raise ProtocolError("missing-field", "type is missing", "type")

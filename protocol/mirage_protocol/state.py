@@ -24,9 +24,12 @@ from mirage_protocol.messages import (
     ServerHello,
     ServerMessage,
     Set,
+    Share,
+    Wake,
     decode_client,
     decode_server,
     encode,
+    encode_pieces,
     peek,
 )
 from mirage_protocol.parameters import ParameterValue, check_parameters
@@ -76,7 +79,7 @@ class ServerProtocol:
         self._last_id = -1
         self.hello: ClientHello | None = None
 
-    def receive(self, data: bytes | memoryview) -> ClientMessage:
+    def receive(self, data: bytes | bytearray | memoryview) -> ClientMessage:
         """Return the message in ``data``, fit to be acted on."""
         if self.hello is None:
             return self._receive_hello(data)
@@ -86,6 +89,8 @@ class ServerProtocol:
         if isinstance(message, Frame):
             self._check_frame(message)
             self._last_id = message.id
+        elif isinstance(message, Share) and self.hello.role == "controller":
+            raise ProtocolError("not-allowed", "a controller has no frames and no results to share memory for")
         elif isinstance(message, Set):
             if self.hello.role == "viewer":
                 raise ProtocolError("not-allowed", "a viewer may not set parameters: connect as a controller")
@@ -93,11 +98,11 @@ class ServerProtocol:
         return message
 
     @staticmethod
-    def error(problem: ProtocolError, data: bytes | memoryview = b"") -> Error:
+    def error(problem: ProtocolError, data: bytes | bytearray | memoryview = b"") -> Error:
         """Return the error message that answers ``data``."""
         return Error(problem.code, problem.message, problem.field, **peek(data))
 
-    def _receive_hello(self, data: bytes | memoryview) -> ClientHello:
+    def _receive_hello(self, data: bytes | bytearray | memoryview) -> ClientHello:
         try:
             hello = decode_client(data)
             if not isinstance(hello, ClientHello):
@@ -179,13 +184,13 @@ class ClientProtocol:
         time: int = 0,
         motion_from: int | None = None,
         camera: Camera | None = None,
-    ) -> tuple[int, bytes]:
-        """Return a new frame's id and its message; the frame counts as in flight from now."""
+    ) -> tuple[int, list[memoryview | bytes]]:
+        """Return a new frame's id and its message in pieces, which view the planes; it is in flight from now on."""
         frame_id = self._next_id
-        message = encode(Frame(frame_id, dict(planes), time, motion_from, camera))
+        pieces = encode_pieces(Frame(frame_id, dict(planes), time, motion_from, camera))
         self._next_id += 1
         self.in_flight.add(frame_id)
-        return frame_id, message
+        return frame_id, pieces
 
     def set(self, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
         """Return a new request's number and its message.
@@ -197,7 +202,13 @@ class ClientProtocol:
         self._next_request += 1
         return request, message
 
-    def receive(self, data: bytes | memoryview) -> ServerMessage:
+    def share(self, frame_size: int, result_size: int, wake: Wake) -> tuple[int, bytes]:
+        """Return a new request's number and its message: shared memory for messages of up to so many bytes."""
+        request = self._next_request
+        self._next_request += 1
+        return request, encode(Share(request, frame_size, result_size, wake))
+
+    def receive(self, data: bytes | bytearray | memoryview) -> ServerMessage:
         """Return the message in ``data`` and note what it settles; raises `ProtocolError`."""
         message = decode_server(data)
         if isinstance(message, ServerHello):

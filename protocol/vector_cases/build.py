@@ -74,7 +74,7 @@ PIXELS = Plane.of("rgba8", 2, 1, bytes(range(8)))
 
 
 def to_json(value: Any) -> Any:
-    """Return a message, or a part of one, as the vectors write it: integers as decimal strings, bytes in base64."""
+    """Return a message, or a part of one, as the vectors write it: integers as decimal strings, binary in base64."""
     if isinstance(value, Plane):
         data = base64.b64encode(value.data).decode()
         return {"format": value.format, "width": str(value.width), "height": str(value.height), "data": data}
@@ -82,6 +82,8 @@ def to_json(value: Any) -> Any:
         fields = {spec.name: getattr(value, spec.name) for spec in dataclasses.fields(value)}
         kind = {"type": value.TYPE} if hasattr(value, "TYPE") else {}
         return kind | {name: to_json(item) for name, item in fields.items() if item is not None}
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, Mapping):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

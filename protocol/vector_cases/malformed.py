@@ -69,6 +69,15 @@ def client_cases() -> Iterator[Case]:
     array = packed({"type": "set", "request": 1, "parameters": []})
     yield "set: parameters are an array", array, "wrong-type", "parameters"
     yield "ping: time is missing", packed({"type": "ping"}), "missing-field", "time"
+    share = {"type": "share", "request": 1, "frame_size": 8, "result_size": 8}
+    yield "share: frame_size is missing", packed(share | {"frame_size": None}), "missing-field", "frame_size"
+    yield "share: frame_size is 2^32", packed(share | {"frame_size": 2**32}), "out-of-range", "frame_size"
+    yield "share: result_size is negative", packed(share | {"result_size": -1}), "out-of-range", "result_size"
+    yield "share: an unknown way to wake", packed(share | {"wake": "bell"}), "out-of-range", "wake"
+    shared = {"type": "shared", "request": 1, "nonce": bytes(16)}
+    yield "shared: the nonce is missing", packed(shared | {"nonce": None}), "missing-field", "nonce"
+    yield "shared: the nonce is text", packed(shared | {"nonce": "0" * 16}), "wrong-type", "nonce"
+    yield "shared: the nonce is short", packed(shared | {"nonce": bytes(15)}), "out-of-range", "nonce"
 
 
 def server_cases() -> Iterator[Case]:
@@ -77,6 +86,11 @@ def server_cases() -> Iterator[Case]:
     yield from header_cases({"type": "pong", "time": 1, "server_time": 2}, "time")
     yield "a client's message", packed({"type": "ping", "time": 1}), "unknown-message", "type"
     yield from answer_cases()
+    memory = {"type": "memory", "request": 1, "path": "/proc/1/fd/3", "size": 4096}
+    yield "memory: the path is missing", packed(memory | {"path": None}), "missing-field", "path"
+    yield "memory: the path is too long", packed(memory | {"path": "/" * 1001}), "out-of-range", "path"
+    yield "memory: the size is text", packed(memory | {"size": "4096"}), "wrong-type", "size"
+    yield "memory: a pipe is a number", packed(memory | {"frames_pipe": 3}), "wrong-type", "frames_pipe"
     yield "result: planes are missing", result(planes=ABSENT), "missing-field", "planes"
     yield "result: no color", result(planes={}), "missing-field", "planes.color"
     yield "result: id is missing", result(id=ABSENT), "missing-field", "id"

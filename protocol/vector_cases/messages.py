@@ -107,6 +107,13 @@ def plain_client_messages() -> Iterator[tuple[str, Message]]:
     yield "set: the largest blend", protocol.Set(6, {"prompts": longest})
     # What a value must be is the table's affair (parameters.json), not the message's.
     yield "set: a blend of a later version", protocol.Set(7, {"prompts": [{"picture": 3, "weight": 0.5}]})
+    yield "share", protocol.Share(0, 1_330_000, 1_330_000, "pipe")
+    yield "share: the largest, and woken by nobody", protocol.Share(LARGEST, 2**32 - 1, 0, "none")
+    yield "share: woken by messages", protocol.Share(1, 0, 65_536)
+    yield "shared", protocol.Shared(0, bytes(range(16)))
+    yield "unshared", protocol.Unshared(0)
+    yield "unshared: with a reason", protocol.Unshared(2, "Permission denied")
+    yield "wake", protocol.WakeUp()
     yield "ping", protocol.Ping(1_700_000_000_000_000)
     yield "ping: zero", protocol.Ping(0)
 
@@ -203,5 +210,9 @@ def plain_server_messages() -> Iterator[tuple[str, Message]]:
     yield "error: to a request", protocol.Error("out-of-range", "strength is 0 to 1", "parameters.strength", request=7)
     yield "error: to a frame", protocol.Error("plane-size", "too short", "planes.color.size", id=3)
     yield "error: every field", protocol.Error("malformed", "никак", "planes.color", request=0, id=LARGEST)
+    yield "memory", protocol.Memory(0, "/proc/4711/fd/12", 8_192)
+    pipes = ("/proc/4711/fd/13", "/proc/4711/fd/16")
+    yield "memory: with pipes", protocol.Memory(LARGEST, "/proc/4711/fd/12", 2**32 - 1, *pipes)
+    yield "wake", protocol.WakeUp()
     yield "pong", protocol.Pong(1, 2)
     yield "pong: the largest numbers", protocol.Pong(LARGEST, LARGEST)

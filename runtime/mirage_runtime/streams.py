@@ -8,8 +8,9 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from mirage_protocol import (
@@ -23,7 +24,7 @@ from mirage_protocol import (
     Result,
     Role,
     Status,
-    encode,
+    encode_pieces,
     implied,
 )
 from mirage_runtime.controls import Controls, describe
@@ -45,6 +46,19 @@ def microseconds() -> int:
     return time.monotonic_ns() // 1000
 
 
+class Encoded:
+    """A message for many: in pieces, which are views of what it was made of, or in one, put together once."""
+
+    def __init__(self, pieces: Sequence[memoryview | bytes]) -> None:
+        self.pieces = pieces
+        self.size = sum(map(len, pieces))
+
+    @cached_property
+    def whole(self) -> bytes:
+        """The message as one."""
+        return b"".join(self.pieces)
+
+
 class Subscriber(Protocol):
     """A connection, as a stream sees it."""
 
@@ -53,7 +67,7 @@ class Subscriber(Protocol):
     def post(self, message: Message) -> None:
         """Queue a message; never waits."""
 
-    def post_result(self, frame_id: int, data: bytes) -> int | None:
+    def post_result(self, frame_id: int, result: Encoded) -> int | None:
         """Queue an encoded result; it replaces one that was not sent yet, whose frame id is returned."""
 
     def evict(self) -> None:
@@ -197,11 +211,11 @@ class Stream:
             memory=transformed.memory,
         )
         self._dropped_ids.clear()
-        data = encode(result)
+        encoded = Encoded(encode_pieces(result))
         for subscriber in self._subscribers:
             if subscriber.role == "controller":
                 continue
-            replaced = subscriber.post_result(frame.id, data)
+            replaced = subscriber.post_result(frame.id, encoded)
             if replaced is not None and subscriber is self.source:
                 self.drop(replaced, subscriber, "newer", "unread")
 

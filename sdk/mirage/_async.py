@@ -14,10 +14,11 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed
 
 from mirage import _frames
-from mirage._errors import Closed, ConnectionLost, FrameDropped, NotAllowed, Timeout
+from mirage._errors import Closed, ConnectionLost, FrameDropped, NotAllowed, Refused, Timeout, Unsupported
 from mirage._session import Acknowledgement, Conversation, Result, Session
+from mirage._shared import WAKE, Rings
 from mirage._wire import OPTIONS, check_subprotocol, unopened
-from mirage_protocol import DEFAULT_WINDOW, Camera
+from mirage_protocol import DEFAULT_WINDOW, Camera, Plane, WakeUp, encode
 
 _Outcome = TypeVar("_Outcome")
 
@@ -74,7 +75,8 @@ class AsyncStream:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._changed = asyncio.Condition()
+        self._news = asyncio.Event()
+        self._rings: Rings | None = None
         self._sending = asyncio.Lock()
         self._opening = asyncio.Lock()
         self._closed = False
@@ -147,6 +149,9 @@ class AsyncStream:
             raise NotAllowed("a controller receives no results: connect with role='viewer'")
         async with self._patience(timeout, "a result"):
             talk = await self._talk()
+            if self._session.role == "viewer":
+                async with self._sending:
+                    await self._share(talk, {})
             return await self._until(talk.next_result)
 
     async def __aiter__(self) -> AsyncIterator[Result]:
@@ -192,13 +197,24 @@ class AsyncStream:
         """How many frames were sent that have no outcome yet."""
         return self._conversation.in_flight
 
+    @property
+    def transport(self) -> str:
+        """What carries frames and results: ``shared-memory``, from the first frame on where it can be had, or
+        ``websocket``; `transport_reason` says why not.
+        """
+        return "websocket" if self._rings is None else "shared-memory"
+
+    @property
+    def transport_reason(self) -> str | None:
+        """Why there is no shared memory; None where there is, or might be yet."""
+        return self._conversation.unshared
+
     async def close(self) -> None:
         """Close the connection; a source's place is free at once. Closing twice is fine."""
         self._closed = True
         self._conversation.end(Closed("this stream is closed"))
         await self._release()
-        async with self._changed:
-            self._changed.notify_all()
+        self._tell()
 
     async def __aenter__(self) -> Self:
         return self
@@ -233,6 +249,7 @@ class AsyncStream:
         if self._reader is not None:
             await self._reader
         self._socket = self._reader = None
+        self._unshare()
 
     async def _talk(self) -> Conversation:
         """Return the conversation that goes on, a new one where the last one's end has been told."""
@@ -257,9 +274,62 @@ class AsyncStream:
         camera = _frames.to_camera(camera)
         async with self._sending:  # ids must reach the server in their order
             await self._until(talk.may_send)
-            frame_id, message = talk.frame(planes, motion_from, camera, awaited=awaited)
-            await self._write(talk, message)
+            await self._share(talk, planes)
+            frame_id, pieces = talk.frame(planes, motion_from, camera, awaited=awaited)
+            rings = self._rings
+            if rings is None or sum(map(len, pieces)) > rings.frames.place.capacity:
+                await self._write(talk, b"".join(pieces))
+            else:
+                rings.write(pieces)
+                if not rings.piped:
+                    await self._write(talk, encode(WakeUp()))
         return talk, frame_id
+
+    async def _share(self, talk: Conversation, planes: Mapping[str, Plane]) -> None:
+        """Agree on shared memory, as the blocking client does."""
+        sizes = talk.wants_memory(planes, self._rings)
+        if sizes is None:
+            return
+        request, message = talk.share(sizes, WAKE)
+        try:
+            await self._write(talk, message)
+            rings = Rings(await self._until(lambda: talk.memory_of(request)))
+            await self._write(talk, talk.shared(request, rings.nonce))
+            await self._until(lambda: talk.answer_to(request))
+        except (Unsupported, Refused) as error:
+            await self._write(talk, talk.unshare(request, str(error)))
+            if self._session.transport == "shared-memory":
+                raise Unsupported(f"there is no shared memory: {error}") from None
+        else:
+            self._take_results(talk)  # what came before the new memory was in force
+            self._unshare()
+            self._rings = rings
+            if rings.woken is not None:
+                asyncio.get_running_loop().add_reader(rings.woken, self._woken, talk, rings)
+        finally:
+            talk.forget_request(request)
+
+    def _unshare(self) -> None:
+        rings, self._rings = self._rings, None
+        if rings is not None:
+            if rings.woken is not None:
+                asyncio.get_running_loop().remove_reader(rings.woken)
+            rings.close()
+
+    def _woken(self, talk: Conversation, rings: Rings) -> None:
+        try:
+            rings.take_wakes()
+        except EOFError:  # the server has let go: why, it says by WebSocket
+            assert rings.woken is not None
+            asyncio.get_running_loop().remove_reader(rings.woken)
+        self._take_results(talk)
+        self._tell()
+
+    def _take_results(self, talk: Conversation) -> None:
+        """Take in the results that are in shared memory."""
+        if self._rings is not None:
+            while (found := self._rings.results.next()) is not None:
+                talk.receive(found[1])
 
     async def _write(self, talk: Conversation, message: bytes) -> None:
         assert self._socket is not None
@@ -277,21 +347,24 @@ class AsyncStream:
             while talk.problem is None:
                 if answer := talk.receive(await connection.recv(decode=False)):
                     await connection.send(answer)
-                async with self._changed:
-                    self._changed.notify_all()
+                self._take_results(talk)
+                self._tell()
         except ConnectionClosed as error:
             talk.lose(str(error))
         finally:
             talk.lose()  # nothing more will be read, whatever the reason: nobody may wait for it
-            async with self._changed:
-                self._changed.notify_all()
+            self._tell()
 
     async def _until(self, outcome: Callable[[], _Outcome | None]) -> _Outcome:
         """Return an outcome when there is one."""
-        async with self._changed:
-            while (value := outcome()) is None:
-                await self._changed.wait()
-            return value
+        while (value := outcome()) is None:
+            await self._news.wait()
+        return value
+
+    def _tell(self) -> None:
+        """Wake every call that waits."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
     @contextlib.asynccontextmanager
     async def _patience(self, timeout: float | None, what: str) -> AsyncIterator[None]:

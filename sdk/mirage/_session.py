@@ -24,6 +24,7 @@ from mirage._errors import (
     from_server,
 )
 from mirage._frames import Image
+from mirage._shared import Rings, may_be_shared
 from mirage_protocol import (
     ROLES,
     Acknowledged,
@@ -31,15 +32,22 @@ from mirage_protocol import (
     ClientProtocol,
     Dropped,
     Error,
+    Memory,
     ParametersChanged,
     ParameterValue,
     Plane,
     ProtocolError,
     Role,
     ServerHello,
+    Shared,
     Status,
+    Unshared,
+    Wake,
+    encode,
 )
 from mirage_protocol import Result as ResultMessage
+from mirage_protocol.framing import aligned
+from mirage_protocol.limits import MAX_HEADER_SIZE
 
 RESULTS_KEPT: Final = 64
 """Results that nobody has received yet: the oldest go first."""
@@ -103,6 +111,7 @@ class Session:
     window: int
     timeout: float
     client: str
+    transport: str = "auto"
     next_id: int = 0
     parameters: dict[str, ParameterValue] = field(default_factory=dict)
     """The parameters that this client set and nobody has changed since."""
@@ -112,13 +121,13 @@ class Session:
         """Return a session with checked arguments; raises `Unsupported` or ValueError."""
         if transport not in ("auto", "websocket", "shared-memory"):
             raise ValueError(f"transport must be auto, websocket or shared-memory, not '{transport}'")
-        if transport == "shared-memory":
-            raise Unsupported("this version of the client speaks WebSocket only: use transport='auto'")
+        if transport == "shared-memory" and not may_be_shared(url):
+            raise Unsupported(f"shared memory needs a server on this machine, which {url} does not name")
         if role not in ROLES:
             raise ValueError(f"role must be one of {', '.join(ROLES)}; not '{role}'")
         if not 1 <= options["window"] <= 64:
             raise ValueError(f"window must be 1 to 64 frames, not {options['window']}")
-        return cls(url, role, client="mirage python", **options)  # type: ignore[arg-type]
+        return cls(url, role, transport=transport, client="mirage python", **options)  # type: ignore[arg-type]
 
 
 class Conversation:
@@ -139,10 +148,14 @@ class Conversation:
         self._frames: dict[int, Result | MirageError | None] = {}
         self._forgotten: set[int] = set()
         self._requests: dict[int, Acknowledgement | MirageError | None] = {}
+        self._memories: dict[int, Memory | MirageError | None] = {}
+        self._largest_result = 0
         self._last_error = ""
         self._last_frame: int | None = None
         self.problem: MirageError | None = None
         self.told = False
+        self.unshared: str | None = None
+        """Why this conversation has no shared memory; None where it has, or might have yet."""
         self.state = "waiting"
 
     # What the shells ask.
@@ -187,6 +200,10 @@ class Conversation:
         """Return what a request came to."""
         return self._take(self._requests, request)
 
+    def memory_of(self, request: int) -> Memory | None:
+        """Return the shared memory that was asked for."""
+        return self._take(self._memories, request)
+
     def next_result(self) -> Result | None:
         """Return the oldest result that no one has received; raises `FrameDropped` when only drops are left."""
         if self._results:
@@ -229,8 +246,8 @@ class Conversation:
 
     def frame(
         self, planes: Mapping[str, Plane], motion_from: int | None, camera: Camera | None, *, awaited: bool = False
-    ) -> tuple[int, bytes]:
-        """Return a frame's id and message; an ``awaited`` one goes to `result_of`, any other to `next_result`.
+    ) -> tuple[int, list[memoryview | bytes]]:
+        """Return a frame's id and message, in pieces; an ``awaited`` one goes to `result_of`, others to `next_result`.
 
         Motion without ``motion_from`` points back to the frame before. The first of a connection has none, and what
         came before that connection the server has forgotten: its motion leads nowhere and is left out.
@@ -240,12 +257,12 @@ class Conversation:
             motion_from = self._last_frame
         if motion_from is None:
             planes = {name: plane for name, plane in planes.items() if name != "motion"}
-        frame_id, message = self._protocol.frame(planes, time=_now(), motion_from=motion_from, camera=camera)
+        frame_id, pieces = self._protocol.frame(planes, time=_now(), motion_from=motion_from, camera=camera)
         self._last_frame = frame_id
         self._session.next_id = frame_id + 1
         if awaited:
             self._frames[frame_id] = None
-        return frame_id, message
+        return frame_id, pieces
 
     def change(self, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
         """Return a request's number and message; raises `InvalidParameter` for what no message can hold."""
@@ -259,6 +276,47 @@ class Conversation:
         self._requests[request] = None
         return request, message
 
+    def wants_memory(self, planes: Mapping[str, Plane], rings: Rings | None) -> tuple[int, int] | None:
+        """Return the sizes of slots to ask for, frames' and results', where larger ones are wanted than there are.
+
+        None where shared memory is not to be had, or what there is will do.
+        """
+        transports = self.server.capabilities.get("transports")
+        allowed = self._session.transport != "websocket" and may_be_shared(self._session.url)
+        if not allowed:
+            return None
+        if self.unshared is None and not (isinstance(transports, list) and "shared-memory" in transports):
+            self.unshared = "the server has none"
+        if self.unshared is not None:
+            if self._session.transport == "shared-memory":
+                raise Unsupported(f"there is no shared memory: {self.unshared}")
+            return None
+        frame = sum(aligned(len(plane.data)) for plane in planes.values())
+        result = aligned(len(planes["color"].data)) if planes else self._largest_result
+        if frame == result == 0:
+            return None
+        frame, result = (size + MAX_HEADER_SIZE if size else 0 for size in (frame, result))
+        if rings is not None and rings.frames.place.capacity >= frame and rings.results.place.capacity >= result:
+            return None
+        return frame, result
+
+    def share(self, sizes: tuple[int, int], wake: Wake) -> tuple[int, bytes]:
+        """Return the number and message of a request for shared memory."""
+        self.check()
+        request, message = self._protocol.share(*sizes, wake)
+        self._memories[request] = None
+        return request, message
+
+    def shared(self, request: int, nonce: bytes) -> bytes:
+        """Return the message that proves that the memory was opened; `answer_to` gives what it comes to."""
+        self._requests[request] = None
+        return encode(Shared(request, nonce))
+
+    def unshare(self, request: int, reason: str) -> bytes:
+        """Note why there is no shared memory, and return the message that says so."""
+        self.unshared = reason
+        return encode(Unshared(request, reason))
+
     def forget_frame(self, frame_id: int) -> None:
         """Wait no longer for an awaited frame: what it comes to is thrown away."""
         if frame_id in self._frames and self._frames.pop(frame_id) is None:
@@ -267,10 +325,11 @@ class Conversation:
     def forget_request(self, request: int) -> None:
         """Wait no longer for a request: its answer is thrown away."""
         self._requests.pop(request, None)
+        self._memories.pop(request, None)
 
     # What the shells receive.
 
-    def receive(self, data: bytes) -> bytes | None:
+    def receive(self, data: bytes | bytearray) -> bytes | None:
         """Take one message in; returns the answer to send, if there is one."""
         before = set(self._protocol.in_flight)
         try:
@@ -287,6 +346,8 @@ class Conversation:
                 return self._hello()
             case Acknowledged():
                 self._acknowledge(message)
+            case Memory() if message.request in self._memories:
+                self._memories[message.request] = message
             case ParametersChanged():
                 self._forget_parameters(message.parameters)
             case Status():
@@ -294,6 +355,7 @@ class Conversation:
             case Error():
                 self._take_error(message)
             case ResultMessage() if self._session.role == "viewer":
+                self._largest_result = max(self._largest_result, len(message.planes["color"].data))
                 self._results.append(_result(message, None))
         return None
 
@@ -361,6 +423,8 @@ class Conversation:
             self.end(Refused(message.message, code=message.code, field=message.field))
         elif message.request in self._requests:
             self._requests[message.request] = from_server(message)
+        elif message.request in self._memories:
+            self._memories[message.request] = from_server(message)
         elif message.code == "source-taken":
             # Taking it back unasked would set two clients against each other for ever.
             self._session.take_over = False

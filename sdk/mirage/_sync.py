@@ -18,10 +18,11 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_websocket
 
 from mirage import _frames
-from mirage._errors import Closed, ConnectionLost, FrameDropped, MirageError, NotAllowed, Timeout
+from mirage._errors import Closed, ConnectionLost, FrameDropped, MirageError, NotAllowed, Refused, Timeout, Unsupported
 from mirage._session import Acknowledgement, Conversation, Result, Session
+from mirage._shared import WAKE, Rings
 from mirage._wire import OPTIONS, check_subprotocol, unopened
-from mirage_protocol import DEFAULT_WINDOW, Camera
+from mirage_protocol import DEFAULT_WINDOW, Camera, Plane, WakeUp, encode
 
 _Outcome = TypeVar("_Outcome")
 
@@ -60,6 +61,9 @@ class Stream:
         self._changed = threading.Condition()
         self._sending = threading.Lock()
         self._reading = False
+        self._rings: Rings | None = None
+        self._owed = 0  # messages that were announced and not read yet
+        self._sharing: int | None = None  # the thread that agrees on shared memory: no other may read meanwhile
         self._closed = False
         self._resources = contextlib.ExitStack()
         self._open()
@@ -148,8 +152,11 @@ class Stream:
         """
         if self._session.role == "controller":
             raise NotAllowed("a controller receives no results: connect with role='viewer'")
-        talk = self._talk()
-        return self._until(talk, talk.next_result, self._deadline(timeout), "a result")
+        talk, deadline = self._talk(), self._deadline(timeout)
+        if self._session.role == "viewer":
+            with self._sending:
+                self._share(talk, {}, deadline)
+        return self._until(talk, talk.next_result, deadline, "a result")
 
     def __iter__(self) -> Iterator[Result]:
         """Yield results: a viewer's until the stream is closed, a source's until nothing is in flight."""
@@ -202,11 +209,24 @@ class Stream:
         self._drain()
         return self._conversation.in_flight
 
+    @property
+    def transport(self) -> str:
+        """What carries frames and results: ``shared-memory``, from the first frame on where it can be had, or
+        ``websocket``; `transport_reason` says why not.
+        """
+        return "websocket" if self._rings is None else "shared-memory"
+
+    @property
+    def transport_reason(self) -> str | None:
+        """Why there is no shared memory; None where there is, or might be yet."""
+        return self._conversation.unshared
+
     def close(self) -> None:
         """Close the connection; a source's place is free at once. Closing twice is fine."""
         self._closed = True
         self._conversation.end(Closed("this stream is closed"))
         self._resources.close()
+        self._unshare()
 
     def __enter__(self) -> Self:
         return self
@@ -221,6 +241,7 @@ class Stream:
         session = self._session
         deadline = self._deadline(None)
         self._resources.close()
+        self._unshare()
         self._conversation = Conversation(session)
         try:
             self._socket: ClientConnection = self._resources.enter_context(
@@ -270,10 +291,56 @@ class Stream:
         camera = _frames.to_camera(camera)
         with self._sending:  # ids must reach the server in their order
             self._until(talk, talk.may_send, deadline, "room in the window")
+            self._share(talk, planes, deadline)
             with self._changed:
-                frame_id, message = talk.frame(planes, motion_from, camera, awaited=awaited)
-            self._write(talk, message)
+                frame_id, pieces = talk.frame(planes, motion_from, camera, awaited=awaited)
+            rings = self._rings
+            if rings is None or sum(map(len, pieces)) > rings.frames.place.capacity:
+                self._write(talk, b"".join(pieces))
+            else:
+                rings.write(pieces)
+                if not rings.piped:
+                    self._write(talk, encode(WakeUp()))
         return talk, frame_id
+
+    def _share(self, talk: Conversation, planes: Mapping[str, Plane], deadline: float) -> None:
+        """Agree on shared memory for what is sent and received, where there is none that is large enough.
+
+        Where that cannot be done the WebSocket carries frames, unless the caller would not have it so.
+        """
+        sizes = talk.wants_memory(planes, self._rings)
+        if sizes is None:
+            return
+        with self._changed:
+            request, message = talk.share(sizes, WAKE)
+            self._sharing = threading.get_ident()
+        try:
+            self._write(talk, message)
+            memory = self._until(talk, lambda: talk.memory_of(request), deadline, "shared memory")
+            rings = Rings(memory)
+            with self._changed:
+                message = talk.shared(request, rings.nonce)
+            self._write(talk, message)
+            self._until(talk, lambda: talk.answer_to(request), deadline, "shared memory")
+        except (Unsupported, Refused) as error:
+            self._write(talk, talk.unshare(request, str(error)))
+            if self._session.transport == "shared-memory":
+                raise Unsupported(f"there is no shared memory: {error}") from None
+        else:
+            with self._changed:
+                self._take_results(talk)  # what came before the new memory was in force
+                self._unshare()
+                self._rings = rings
+        finally:
+            talk.forget_request(request)
+            with self._changed:
+                self._sharing = None
+                self._changed.notify_all()
+
+    def _unshare(self) -> None:
+        rings, self._rings, self._owed = self._rings, None, 0
+        if rings is not None:
+            rings.close()
 
     def _write(self, talk: Conversation, message: bytes) -> None:
         try:
@@ -301,7 +368,7 @@ class Stream:
         with self._changed:
             while (value := outcome()) is None:
                 left = deadline - time.monotonic()
-                if not self._reading:
+                if not self._reading and self._sharing in (None, threading.get_ident()):
                     self._read_one(talk, left, what)
                 elif left <= 0 or not self._changed.wait(None if math.isinf(left) else left):
                     raise Timeout(f"{self._session.url} did not send {what} in time")
@@ -310,8 +377,13 @@ class Stream:
     def _read_one(self, talk: Conversation, left: float, what: str) -> None:
         self._reading = True
         self._changed.release()
+        rings, data = self._rings, None
+        seconds = None if math.isinf(left) else max(left, 0.0)
         try:
-            data = self._socket.recv(None if math.isinf(left) else max(left, 0), decode=False)
+            if rings is None or not rings.piped:
+                data = self._socket.recv(seconds, decode=False)
+            else:
+                data = self._wait(rings, seconds)
         except TimeoutError:
             raise Timeout(f"{self._session.url} did not send {what} in time") from None
         except ConnectionClosed as error:
@@ -321,8 +393,31 @@ class Stream:
             self._changed.acquire()
             self._reading = False
             self._changed.notify_all()
-        if answer := talk.receive(data):
+        self._take_results(talk)
+        if data is not None and (answer := talk.receive(data)):
             self._socket.send(answer)
+
+    def _wait(self, rings: Rings, seconds: float | None) -> bytes | None:
+        """Wait for the server to wake us, and return the message that it announced, if it did."""
+        try:
+            if not self._owed:
+                woken = rings.wait(seconds)
+                if woken is None:
+                    raise TimeoutError
+                self._owed = woken
+            if not self._owed:
+                return None
+            data: bytes = self._socket.recv(seconds, decode=False)
+        except EOFError:  # the server has let go: why, it says by WebSocket
+            return self._socket.recv(self._session.timeout, decode=False)
+        self._owed -= 1
+        return data
+
+    def _take_results(self, talk: Conversation) -> None:
+        """Take in the results that are in shared memory."""
+        if self._rings is not None:
+            while (found := self._rings.results.next()) is not None:
+                talk.receive(found[1])
 
 
 def _limit_sends(connection: socket.socket, seconds: float) -> None:

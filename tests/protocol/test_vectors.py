@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import mirage_protocol as protocol
-from mirage_protocol import Camera, Frame, Plane
+from mirage_protocol import Camera, Frame, Plane, ring
 from mirage_protocol.messages import FROM_CLIENT, FROM_SERVER
 
 ROOT = Path(__file__).parents[2] / "protocol"
@@ -40,6 +40,8 @@ def same(decoded: Any, expected: Any) -> bool:
         return type(decoded) is type(expected) and decoded == expected
     if isinstance(decoded, int):
         return isinstance(expected, str) and str(decoded) == expected
+    if isinstance(decoded, bytes):
+        return decoded == base64.b64decode(expected)
     if isinstance(decoded, Plane):
         shape = (decoded.format, str(decoded.width), str(decoded.height))
         data = base64.b64decode(expected["data"])
@@ -76,6 +78,25 @@ def test_a_malformed_message_is_refused(case: dict[str, Any]) -> None:
     assert {"code": caught.value.code, "field": caught.value.field} == case["error"]
     assert caught.value.message
     assert "\n" not in caught.value.message
+
+
+@named(load("ring.json"))
+def test_a_ring_gives_what_is_in_it_or_is_refused(case: dict[str, Any]) -> None:
+    memory = bytearray(int(case["size"]))
+    for at, line in case["lines"].items():
+        memory[int(at) : int(at) + 64] = base64.b64decode(line)
+    memory = memory[: int(case["size"])]
+
+    def read() -> list[bytes]:
+        layout, _ = ring.found(memoryview(memory))
+        reader = ring.RingReader(memoryview(memory), layout.frames)
+        return [bytes(found[1]) for found in iter(reader.next, None)]
+
+    if case["messages"] is None:
+        with pytest.raises(protocol.ProtocolError):
+            read()
+    else:
+        assert read() == [base64.b64decode(message) for message in case["messages"]]
 
 
 @pytest.mark.parametrize("direction", ["client", "server"])

@@ -40,8 +40,8 @@ class Peer:
     def send(self, image: np.ndarray) -> int:
         format_ = {3: "rgb8", 4: "rgba8"}[image.shape[2]]
         plane = protocol.Plane.of(format_, image.shape[1], image.shape[0], np.ascontiguousarray(image))
-        frame_id, message = self.protocol.frame({"color": plane})
-        self.socket.send(message)
+        frame_id, pieces = self.protocol.frame({"color": plane})
+        self.socket.send(b"".join(pieces))
         return frame_id
 
     def transform(self, image: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ def test_echo_gives_back_every_byte(echo_daemon, peer, noise, shape):
 def test_a_result_says_what_happened_to_its_frame(echo_daemon, peer, noise):
     source = peer(echo_daemon, path="record")
     _, message = source.protocol.frame({"color": protocol.Plane.of("rgb8", 4, 2, bytes(24))}, time=2**53 - 1)
-    source.socket.send(message)
+    source.socket.send(b"".join(message))
     result = source.next(protocol.Result)
     assert (result.id, result.time, result.dropped, result.dropped_ids) == (0, 2**53 - 1, 0, ())
     assert {"queue", "transfer", "render"} <= result.timings.keys()

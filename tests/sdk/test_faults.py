@@ -52,9 +52,13 @@ def test_arguments_are_checked(connect: Any, server: Any, options: Any) -> None:
     assert not server.connections
 
 
-def test_shared_memory_is_not_there_yet(connect: Any, server: Any) -> None:
-    with pytest.raises(mirage.Unsupported, match="transport='auto'"):
-        connect(server.url, transport="shared-memory")
+def test_shared_memory_that_is_insisted_on(connect: Any, server: Any) -> None:
+    with pytest.raises(mirage.Unsupported, match="on this machine"):
+        connect("ws://192.0.2.1:8765", transport="shared-memory")
+    stream = connect(server.url, transport="shared-memory")
+    for _ in range(2):
+        with pytest.raises(mirage.Unsupported, match="there is no shared memory: the server has none"):
+            stream.transform(np.zeros((4, 4, 3), np.uint8))
 
 
 class Page(http.server.BaseHTTPRequestHandler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import itertools
 import logging
 from collections import deque
@@ -25,6 +26,7 @@ from mirage_protocol import (
     ClientHello,
     ClientMessage,
     Frame,
+    Memory,
     Message,
     Ping,
     Pong,
@@ -35,17 +37,23 @@ from mirage_protocol import (
     ServerHello,
     ServerProtocol,
     Set,
+    Share,
+    Shared,
+    Unshared,
+    WakeUp,
     encode,
     weighted_prompts,
 )
+from mirage_protocol.ring import Layout
 from mirage_runtime import __version__
 from mirage_runtime.config import Config
 from mirage_runtime.metrics import Metrics
 from mirage_runtime.models import ModelCard
 from mirage_runtime.names import stream_of
-from mirage_runtime.streams import Stream, microseconds
+from mirage_runtime.streams import Encoded, Stream, microseconds
 from mirage_runtime.transports.page import Pages, respond
 from mirage_runtime.transports.security import refusal
+from mirage_runtime.transports.shared_memory import SharedMemory
 from mirage_runtime.worker.handle import WorkerHandle
 
 _log = logging.getLogger("mirage.websocket")
@@ -162,6 +170,9 @@ class Session:
             max_height=hub.config.max_height,
             color_formats=COLOR_FORMATS,
         )
+        self._memory: SharedMemory | None = None
+        self._offered: tuple[int, Share, SharedMemory] | None = None
+        self._wake_messages = False
         self._messages: deque[bytes] = deque()
         self._result: tuple[int, bytes] | None = None
         self._something = asyncio.Event()
@@ -175,14 +186,26 @@ class Session:
             return
         self._messages.append(encode(message))
         self._something.set()
+        if self._memory is not None:
+            self._memory.announce()
         if len(self._messages) > _MOST_MESSAGES_WAITING:
             _log.warning("stream %s: connection %d reads nothing and is cut off", self._name, self._number)
             self._close(4429, "messages are not being read")
             self._connection.transport.abort()
 
-    def post_result(self, frame_id: int, data: bytes) -> int | None:
-        """Queue an encoded result; it replaces one that was not sent yet, whose frame id is returned."""
-        replaced, self._result = self._result, (frame_id, data)
+    def post_result(self, frame_id: int, result: Encoded) -> int | None:
+        """Queue an encoded result; it replaces one that was not sent yet, whose frame id is returned.
+
+        One that fits goes into shared memory at once, where there is any.
+        """
+        if self._memory is not None and self._closing is None and result.size <= self._memory.results.place.capacity:
+            self._memory.write(result.pieces)
+            if self._wake_messages:
+                self.post(WakeUp())
+            return None
+        replaced, self._result = self._result, (frame_id, result.whole)
+        if self._memory is not None:
+            self._memory.announce()
         self._something.set()
         return replaced[0] if replaced is not None else None
 
@@ -246,6 +269,7 @@ class Session:
 
     def _leave(self) -> None:
         stream, self._stream = self._stream, None
+        self._unshare()
         if stream is None:
             return
         stream.leave(self)
@@ -254,7 +278,7 @@ class Session:
         if self.role == "source":
             stream.post(stream.status(self._hub.worker))
 
-    def _receive(self, data: str | bytes) -> None:
+    def _receive(self, data: str | bytes | bytearray) -> None:
         try:
             self._act(self._protocol.receive(_binary(data)))
         except ProtocolError as error:
@@ -265,7 +289,7 @@ class Session:
         else:
             return
         self._hub.metrics.errors.labels(problem.code).inc()
-        self.post(ServerProtocol.error(problem, data if isinstance(data, bytes) else b""))
+        self.post(ServerProtocol.error(problem, b"" if isinstance(data, str) else data))
 
     def _act(self, message: ClientMessage) -> None:
         stream = self._stream
@@ -279,8 +303,79 @@ class Session:
             if {"prompt", "prompts"} & message.parameters.keys():
                 understood = self._hub.card.understand_blend(weighted_prompts(stream.controls.values))
             self.post(Acknowledged(message.request, changed, understood))
+        elif isinstance(message, Share):
+            self._offer(message)
+        elif isinstance(message, Shared):
+            self._share(message)
+        elif isinstance(message, Unshared):
+            _log.info(
+                "stream %s: connection %d does without shared memory: %s", self._name, self._number, message.reason
+            )
+            self._unshare()
+        elif isinstance(message, WakeUp):
+            self._read_memory()
         elif isinstance(message, Ping):
             self.post(Pong(message.time, microseconds()))
+
+    def _offer(self, wish: Share) -> None:
+        """Create shared memory, and say where it is."""
+        assert self._protocol.hello is not None
+        limit = self._hub.config.max_message_size
+        if wish.frame_size > limit or wish.result_size > limit:
+            raise ProtocolError("out-of-range", f"this server takes messages of up to {limit} bytes", "frame_size")
+        window = self._protocol.hello.window
+        layout = Layout.of(window + 1, wish.frame_size, window + 2, wish.result_size)
+        self._withdraw()
+        try:
+            memory = SharedMemory(layout, pipes=wish.wake == "pipe")
+        except OSError as error:
+            problem = f"there is no room for {layout.size} bytes of shared memory: {error.strerror or error}"
+            raise ProtocolError("unsupported", problem) from None
+        self._offered = (wish.request, wish, memory)
+        self.post(Memory(wish.request, memory.path, memory.size, memory.frames_pipe, memory.results_pipe))
+
+    def _share(self, proof: Shared) -> None:
+        """Use the memory that was offered, once the client has shown that it reads it."""
+        if self._offered is None or self._offered[0] != proof.request:
+            raise ProtocolError("not-allowed", "no shared memory was offered for this request", "request")
+        _, wish, memory = self._offered
+        if not hmac.compare_digest(proof.nonce, memory.nonce):
+            self._withdraw()
+            raise ProtocolError("unauthorized", "that is not what stands in the shared memory", "nonce")
+        self._offered = None
+        self._unshare()
+        self.post(Acknowledged(proof.request, {}))
+        # From here on each message is announced on the pipe, and results go into the ring.
+        self._memory, self._wake_messages = memory, wish.wake == "message"
+        if memory.woken is not None:
+            asyncio.get_running_loop().add_reader(memory.woken, self._read_memory)
+        _log.info("stream %s: connection %d shares %d bytes", self._name, self._number, memory.size)
+
+    def _read_memory(self) -> None:
+        """Act on the frames that are in shared memory."""
+        memory = self._memory
+        if memory is None:
+            return
+        try:
+            memory.take_wakes()
+            while memory is self._memory and (found := memory.frames.next()) is not None:
+                self._receive(found[1])
+        except ProtocolError as error:  # its client, or somebody else, writes what it must not
+            self._unshare()
+            self.post(ServerProtocol.error(error))
+
+    def _withdraw(self) -> None:
+        offered, self._offered = self._offered, None
+        if offered is not None:
+            offered[2].close()
+
+    def _unshare(self) -> None:
+        self._withdraw()
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            if memory.woken is not None:
+                asyncio.get_running_loop().remove_reader(memory.woken)
+            memory.close()
 
     def _refuse(self, error: Refused) -> None:
         _log.warning("stream %s: connection %d refused: %s", self._name, self._number, error.message)
@@ -319,7 +414,7 @@ class Session:
             "roles": list(ROLES),
             "planes": {"color": list(COLOR_FORMATS)}
             | {name: list(PLANE_FORMATS[name]) for name in self._hub.card.planes},
-            "transports": ["websocket"],
+            "transports": ["websocket", "shared-memory"],
             "max_width": config.max_width,
             "max_height": config.max_height,
             "window": 2,
@@ -335,7 +430,7 @@ class Session:
         )
 
 
-def _binary(data: str | bytes) -> bytes:
+def _binary(data: str | bytes | bytearray) -> bytes | bytearray:
     if isinstance(data, str):
         raise ProtocolError("malformed", "messages are binary WebSocket messages, not text")
     return data
