@@ -146,6 +146,8 @@ class MapOf:
         """Return ``value``, checked."""
         if not isinstance(value, Mapping):
             raise _wrong_type("a map", value, field)
+        if self.value is anything:
+            return dict(value)
         return {key: self.value(item, f"{field}.{key}") for key, item in value.items()}
 
 

@@ -46,7 +46,8 @@ def pack(header: Mapping[str, Any], parts: Sequence[memoryview | bytes] = ()) ->
 def unpack(message: bytes | bytearray | memoryview) -> tuple[dict[str, Any], memoryview]:
     """Return a message's header and a view of its payload, which starts at the next multiple of 16 bytes.
 
-    Raises `ProtocolError` for anything that SPEC.md section 2 forbids. Copies nothing but the header.
+    Raises `ProtocolError` for anything that SPEC.md section 2 forbids. Copies nothing but the header, and that
+    before it is read: a message in shared memory may change at any moment.
     """
     view = memoryview(message)
     if len(view) < _LENGTH.size:
@@ -58,12 +59,12 @@ def unpack(message: bytes | bytearray | memoryview) -> tuple[dict[str, Any], mem
     if end > len(view):
         problem = f"the message ends inside its header ({len(view) - _LENGTH.size} of {size} bytes)"
         raise ProtocolError("malformed", problem)
-    header = _decode_header(view[_LENGTH.size : end])
+    header = _decode_header(bytes(view[_LENGTH.size : end]))
     _check_depth(header, MAX_DEPTH)
     return header, view[min(aligned(end), len(view)) :]
 
 
-def _decode_header(data: memoryview) -> dict[str, Any]:
+def _decode_header(data: bytes) -> dict[str, Any]:
     try:
         header = msgpack.unpackb(
             data,
@@ -101,12 +102,12 @@ def _unique_pairs(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
     return result
 
 
-def _check_depth(value: Any, left: int) -> None:
-    if isinstance(value, datetime):
-        raise ProtocolError("malformed", "MessagePack timestamps are not allowed")
-    if not isinstance(value, dict | list):
-        return
+def _check_depth(value: dict[str, Any] | list[Any], left: int) -> None:
     if left == 0:
         raise ProtocolError("malformed", f"maps and arrays may be nested {MAX_DEPTH} deep")
     for item in value.values() if isinstance(value, dict) else value:
-        _check_depth(item, left - 1)
+        kind = type(item)
+        if kind is dict or kind is list:
+            _check_depth(item, left - 1)
+        elif kind is datetime:
+            raise ProtocolError("malformed", "MessagePack timestamps are not allowed")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_ori
 
 from mirage_protocol.checks import FLAG, TEXT, UNSIGNED, Binary, Choice, Integer, ListOf, MapOf, Number, Text, anything
 from mirage_protocol.errors import ErrorCode, ProtocolError, shown
-from mirage_protocol.framing import pieces_of, unpack
+from mirage_protocol.framing import aligned, pack, pieces_of, unpack
 from mirage_protocol.limits import DEFAULT_WINDOW, MAX_SAFE_INTEGER, MAX_WINDOW, PROTOCOL_VERSION
 from mirage_protocol.planes import Plane, lay_out, read_planes
 
@@ -176,13 +176,14 @@ class Error:
 
 @dataclass(frozen=True)
 class Share:
-    """A client asks for shared memory whose slots hold messages of up to so many bytes."""
+    """A client asks for shared memory whose slots hold messages of up to so many bytes, and for checks if need be."""
 
     TYPE: ClassVar[str] = "share"
     request: _Id
     frame_size: _Size
     result_size: _Size
     wake: Annotated[Wake, Choice(get_args(Wake))] = "message"
+    check: Annotated[bool, FLAG] = False
 
 
 @dataclass(frozen=True)
@@ -275,6 +276,23 @@ def encode_pieces(message: Message) -> list[memoryview | bytes]:
     return pieces_of(header, parts)
 
 
+def encode_before(message: Result, room: int) -> bytes | None:
+    """Return the beginning of a message whose one plane lies ``room`` bytes from its start already, a multiple of 16.
+
+    None where the header is too large for that.
+    """
+    described, _ = lay_out(message.planes)
+    values = {spec.name: getattr(message, spec.name) for spec in dataclasses.fields(message)} | {"planes": described}
+    header = {"type": message.TYPE} | {name: value for name, value in values.items() if value is not None}
+    # An offset has three bytes from 256 to 65,535: so a header with the true one is as long as this.
+    described["color"]["offset"] = 256
+    offset = room - aligned(len(pack(header)))
+    if not 256 <= offset <= 65_535:
+        return None
+    described["color"]["offset"] = offset
+    return pack(header)
+
+
 def decode_client(message: bytes | bytearray | memoryview) -> ClientMessage:
     """Return the message that a client sent; raises `ProtocolError`."""
     return _decode(message, FROM_CLIENT)
@@ -309,16 +327,16 @@ def _decode(message: bytes | bytearray | memoryview, kinds: Mapping[str, type[_K
 def _build(kind: type[_Kind], header: Mapping[str, Any], payload: memoryview, prefix: str = "") -> _Kind:
     values: dict[str, Any] = {}
     for name, check, required in _FIELDS[kind]:
-        path = prefix + name
-        if header.get(name) is None:
+        value, path = header.get(name), prefix + name
+        if value is None:
             if required:
                 raise ProtocolError("missing-field", f"{path} is missing", path)
         elif check == "planes":
-            values[name] = read_planes(header[name], payload, path)
+            values[name] = read_planes(value, payload, path)
         elif check == "camera":
-            values[name] = _build(Camera, MapOf(anything)(header[name], path), payload, f"{path}.")
+            values[name] = _build(Camera, MapOf(anything)(value, path), payload, f"{path}.")
         else:
-            values[name] = check(header[name], path)
+            values[name] = check(value, path)
     return kind(**values)
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mirage_protocol.errors import ProtocolError
 
@@ -126,7 +125,7 @@ class _Ring:
         self.place = place
         self._bytes = mapping[place.offset : place.offset + place.size]
         # 64-bit words are stored and loaded whole, which bytes need not be.
-        self._words: NDArray[np.uint64] = np.frombuffer(self._bytes, np.uint64)
+        self._words = self._bytes.cast("Q")
 
     def _slot(self, number: int) -> int:
         """Where the slot of a message begins, in bytes of the ring."""
@@ -134,94 +133,138 @@ class _Ring:
 
 
 class RingWriter(_Ring):
-    """The one who writes a ring. Not for several threads at once."""
+    """The one who writes a ring. Not for several threads at once.
 
-    def __init__(self, mapping: memoryview, place: RingPlace) -> None:
+    ``checked`` gives each message its check, which readers ask for that cannot order their loads.
+    """
+
+    def __init__(self, mapping: memoryview, place: RingPlace, *, checked: bool = False) -> None:
         super().__init__(mapping, place)
-        self._number = int(self._words[0])
+        self._checked = checked
+        self._newest = self._number = self._words[0]
 
-    def write(self, pieces: Sequence[memoryview | bytes]) -> int:
+    def reserve(self, *, again: bool = False) -> tuple[int, memoryview]:
+        """Return the number of a message to come, and its place: ``capacity`` bytes, to be filled before `commit`.
+
+        Several may be reserved; they are committed in order, and one that never is is passed over. ``again`` is that
+        of `write`. Raises `ProtocolError` where somebody else has written into this ring.
+        """
+        if self._words[0] != self._newest:
+            raise ProtocolError("malformed", "somebody else has written into this ring")
+        self._number += self.place.slots if again and self._number else 1
+        at = self._slot(self._number)
+        self._words[at // 8] = 2 * self._number - 1
+        fence()
+        begin = at + SLOT_HEADER
+        return self._number, self._bytes[begin : begin + self.place.capacity]
+
+    def commit(self, number: int, size: int) -> None:
+        """Let readers see message ``number``, which has ``size`` bytes."""
+        at = self._slot(number)
+        begin = at + SLOT_HEADER
+        self._bytes[begin + size : begin + -(-size // 8) * 8] = bytes(-size % 8)
+        if self._checked:
+            self._words[at // 8 + 1] = size | 1 << 32
+            self._words[at // 8 + 2] = check(self._bytes[begin : begin + -(-size // 8) * 8], number, size)
+        else:
+            self._words[at // 8 + 1] = size
+        fence()
+        self._words[at // 8] = 2 * number
+        fence()
+        self._words[0] = self._newest = number
+
+    @property
+    def taken(self) -> bool:
+        """Whether the reader says that it has taken the last message, so that its slot may be used again."""
+        return self._words[1] == self._number
+
+    def write(self, pieces: Sequence[memoryview | bytes], *, again: bool = False) -> int:
         """Put one message into the next slot and return its number.
 
-        ``pieces`` follow one another without a gap. Raises ``ValueError`` for a message that is larger than a slot, and
-        `ProtocolError` where somebody else has written into this ring.
+        ``pieces`` follow one another without a gap. ``again`` puts it into the slot of the last message, which the
+        caller knows to be needed no longer: memory that was used just now is in the processor's cache. Raises
+        ``ValueError`` for a message that is larger than a slot, and `ProtocolError` where somebody else has written
+        here.
         """
         size = sum(map(len, pieces))
         if size > self.place.capacity:
             raise ValueError(f"a message of {size} bytes does not fit into a slot of {self.place.capacity}")
-        if int(self._words[0]) != self._number:
-            raise ProtocolError("malformed", "somebody else has written into this ring")
-        number = self._number + 1
-        at = self._slot(number)
-        self._words[at // 8] = 2 * number - 1
-        fence()
-        end = begin = at + SLOT_HEADER
+        number, slot = self.reserve(again=again)
+        end = 0
         for piece in pieces:
-            self._bytes[end : end + len(piece)] = piece
+            slot[end : end + len(piece)] = piece
             end += len(piece)
-        self._bytes[end : begin + -(-size // 8) * 8] = bytes(-size % 8)
-        self._words[at // 8 + 1] = size | 1 << 32
-        self._words[at // 8 + 2] = check(self._words[begin // 8 : begin // 8 + -(-size // 8)], number, size)
-        fence()
-        self._words[at // 8] = 2 * number
-        fence()
-        self._words[0] = self._number = number
+        self.commit(number, size)
         return number
 
 
 class RingReader(_Ring):
-    """One of those who read a ring. Not for several threads at once."""
+    """One of those who read a ring. Not for several threads at once.
 
-    def __init__(self, mapping: memoryview, place: RingPlace) -> None:
+    ``allocate`` gives memory for the copy of a message of so many bytes.
+    """
+
+    def __init__(
+        self, mapping: memoryview, place: RingPlace, *, allocate: Callable[[int], bytearray | memoryview] = bytearray
+    ) -> None:
         super().__init__(mapping, place)
+        self._allocate = allocate
         self._number = 0
 
     @property
     def newest(self) -> int:
         """The number of the newest message, 0 where there is none yet."""
-        return int(self._words[0])
+        return self._words[0]
 
-    def next(self) -> tuple[int, bytearray] | None:
+    def next(self, *, in_place: bool = False) -> tuple[int, memoryview] | None:
         """Return the number and a copy of the oldest message that was not read yet and is still there; None for none.
 
-        Messages that were overwritten before they could be read are passed over: numbers tell how many. Raises
-        `ProtocolError` where the ring holds what no writer would have written.
+        Messages that were overwritten before they could be read are passed over. With ``in_place`` the message is a
+        view of the ring, unless it has a check: whoever uses what it shows asks `holds` afterwards whether it was that
+        message all the time. Raises `ProtocolError` where the ring holds what no writer would have written.
         """
         newest = self.newest
         if newest < self._number or newest > _MASK >> 2:
             raise _malformed(f"the ring's newest message was {self._number} and is {newest}")
         while self._number < newest:
             self._number = max(self._number, newest - self.place.slots) + 1
-            message = self.read(self._number)
+            message = self._read(self._number, in_place)
             if message is not None:
                 return self._number, message
             newest = self.newest
         return None
 
-    def read(self, number: int) -> bytearray | None:
-        """Return a copy of message ``number``; None where it is not there whole, not yet or no more."""
-        at = self._slot(number)
-        if int(self._words[at // 8]) != 2 * number:
+    def took(self) -> None:
+        """Tell the writer that every message up to the last that `next` has returned is needed no longer."""
+        self._words[1] = self._number
+
+    def holds(self, number: int) -> bool:
+        """Whether message ``number`` is in the ring, whole."""
+        fence()
+        return self._words[self._slot(number) // 8] == 2 * number
+
+    def _read(self, number: int, in_place: bool) -> memoryview | None:
+        if not self.holds(number):
             return None
         fence()
-        lengths, expected = int(self._words[at // 8 + 1]), int(self._words[at // 8 + 2])
+        at = self._slot(number)
+        lengths, expected = self._words[at // 8 + 1], self._words[at // 8 + 2]
         size, checked = lengths & 0xFFFF_FFFF, lengths >> 32
         if size > self.place.capacity:
-            if int(self._words[at // 8]) != 2 * number:
+            if not self.holds(number):
                 return None
             raise _malformed(f"a message of {size} bytes cannot be in a slot of {self.place.capacity}")
         begin = at + SLOT_HEADER
+        if in_place and not checked:
+            return self._bytes[begin : begin + size].toreadonly()
         padded = -(-size // 8) * 8
-        copy = bytearray(self._bytes[begin : begin + padded])
-        fence()
-        if int(self._words[at // 8]) != 2 * number:
+        copy = memoryview(self._allocate(padded))
+        copy[:] = self._bytes[begin : begin + padded]
+        if not self.holds(number) or (checked and check(copy, number, size) != expected):
             return None
-        if checked and check(np.frombuffer(copy, np.uint64), number, size) != expected:
-            return None
-        del copy[size:]
-        return copy
+        return copy[:size].toreadonly()
 
 
-def check(words: NDArray[np.uint64], number: int, size: int) -> int:
+def check(padded: memoryview, number: int, size: int) -> int:
     """The sum that tells a whole message from one that is torn or stale: SPEC.md section 10.3."""
-    return (int(np.add.reduce(words, dtype=np.uint64)) + number * _GOLDEN + size) & _MASK
+    return (int(np.add.reduce(np.frombuffer(padded, np.uint64), dtype=np.uint64)) + number * _GOLDEN + size) & _MASK

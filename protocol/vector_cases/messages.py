@@ -110,6 +110,7 @@ def plain_client_messages() -> Iterator[tuple[str, Message]]:
     yield "share", protocol.Share(0, 1_330_000, 1_330_000, "pipe")
     yield "share: the largest, and woken by nobody", protocol.Share(LARGEST, 2**32 - 1, 0, "none")
     yield "share: woken by messages", protocol.Share(1, 0, 65_536)
+    yield "share: with checks", protocol.Share(1, 65_536, 65_536, check=True)
     yield "shared", protocol.Shared(0, bytes(range(16)))
     yield "unshared", protocol.Unshared(0)
     yield "unshared: with a reason", protocol.Unshared(2, "Permission denied")

@@ -20,7 +20,8 @@ def rings() -> list[Json]:
         _vector("one message", _mapping(1), [1]),
         _vector("two messages", _mapping(2), [1, 2]),
         _vector("three messages, of which the first is overwritten", _mapping(3), [2, 3]),
-        _vector("a message without a check", _changed(1, _unchecked), [1]),
+        _vector("a message without a check", _mapping(1, checked=False), [1]),
+        _vector("a number is skipped, and its slot was used twice", _skipped(), [3]),
         _vector("a message that is being written", _changed(1, _patch(ring.PAGE * 2, b"\1")), []),
         _vector("a message whose bytes are not those of its check", _changed(1, _patch(ring.PAGE * 2 + 64, b"X")), []),
         _vector("a message that is older than its number", _changed(1, _renumbered), []),
@@ -43,11 +44,11 @@ def message(number: int) -> bytes:
     return f"message {number} ".encode() * number
 
 
-def _mapping(count: int) -> bytearray:
+def _mapping(count: int, *, checked: bool = True) -> bytearray:
     memory = bytearray(LAYOUT.size)
     memory[: ring.PAGE] = ring.described(LAYOUT, NONCE)
     view = memoryview(memory)
-    writer = RingWriter(view, LAYOUT.frames)
+    writer = RingWriter(view, LAYOUT.frames, checked=checked)
     for number in range(1, count + 1):
         writer.write([message(number)])
     return memory
@@ -66,9 +67,15 @@ def _patch(at: int, data: bytes) -> Callable[[bytearray], None]:
     return apply
 
 
-def _unchecked(memory: bytearray) -> None:
-    memory[ring.PAGE * 2 + 12] = 0
-    memory[ring.PAGE * 2 + 16 : ring.PAGE * 2 + 24] = bytes(8)
+def _skipped() -> bytearray:
+    """A mapping in which message 3 was written where 1 had been, and its reader says that it took that."""
+    memory = bytearray(LAYOUT.size)
+    memory[: ring.PAGE] = ring.described(LAYOUT, NONCE)
+    view = memoryview(memory)
+    writer = RingWriter(view, LAYOUT.frames, checked=True)
+    writer.write([message(1)])
+    writer.write([message(3)], again=True)
+    return memory
 
 
 def _renumbered(memory: bytearray) -> None:

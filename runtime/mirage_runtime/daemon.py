@@ -76,13 +76,9 @@ class Daemon:
         listening(server.sockets[0].getsockname()[1])
         try:
             async with asyncio.TaskGroup() as tasks:
-                running = [
-                    tasks.create_task(self.worker.run(), name="worker"),
-                    tasks.create_task(self._dispatcher.run(), name="dispatcher"),
-                ]
-                await _first(stop, running)
-                for task in running:
-                    task.cancel()
+                worker = tasks.create_task(self.worker.run(), name="worker")
+                await _first(stop, [worker])
+                worker.cancel()
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
@@ -107,6 +103,7 @@ class Daemon:
         self.metrics.restarts.set(self.worker.restarts)
         for stream in self._streams.values():
             stream.post(stream.status(self.worker))
+        self._dispatcher.wake()
 
 
 async def _first(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -30,8 +29,8 @@ from mirage_protocol import (
 from mirage_runtime.controls import Controls, describe
 from mirage_runtime.metrics import Metrics
 from mirage_runtime.models import Settings
-from mirage_runtime.worker.handle import FrameFailed, Transformed, WorkerHandle, WorkerLost
-from mirage_runtime.worker.planes import Moved, Work
+from mirage_runtime.worker.handle import FrameFailed, Outcome, Overwritten, Transformed, WorkerHandle, WorkerLost
+from mirage_runtime.worker.planes import Lease, Moved, Target, Work
 
 _log = logging.getLogger("mirage.stream")
 
@@ -47,11 +46,20 @@ def microseconds() -> int:
 
 
 class Encoded:
-    """A message for many: in pieces, which are views of what it was made of, or in one, put together once."""
+    """A message for many, encoded once: in pieces, which are views of what it was made of, or in one."""
 
-    def __init__(self, pieces: Sequence[memoryview | bytes]) -> None:
-        self.pieces = pieces
-        self.size = sum(map(len, pieces))
+    def __init__(self, message: Message) -> None:
+        self._message = message
+
+    @cached_property
+    def pieces(self) -> list[memoryview | bytes]:
+        """What the message consists of, copied nowhere."""
+        return encode_pieces(self._message)
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return sum(map(len, self.pieces))
 
     @cached_property
     def whole(self) -> bytes:
@@ -70,6 +78,12 @@ class Subscriber(Protocol):
     def post_result(self, frame_id: int, result: Encoded) -> int | None:
         """Queue an encoded result; it replaces one that was not sent yet, whose frame id is returned."""
 
+    def reserve(self, size: int) -> Target | None:
+        """Return where the worker may put a result of ``size`` bytes for this connection, if anywhere."""
+
+    def finish(self, target: Target, result: Result) -> bool:
+        """Pass on a result whose picture is where `reserve` said; False where it has to be posted after all."""
+
     def evict(self) -> None:
         """Tell a source that another took its place, and close it."""
 
@@ -83,6 +97,10 @@ class Waiting:
     received: int = field(default_factory=microseconds)
     motion: tuple[Moved, ...] = ()
     """The frame's own motion, then that of the frames that it replaced, newest first."""
+    lease: Lease | None = None
+    """Where the frame is memory that its client shares."""
+    target: Target | None = None
+    """Where its result's picture goes, if that is memory that its client shares."""
 
 
 class Stream:
@@ -134,21 +152,23 @@ class Stream:
             self.source = None
             self.waiting = None
 
-    def offer(self, frame: Frame, source: Subscriber) -> None:
+    def offer(self, frame: Frame, source: Subscriber, lease: Lease | None = None) -> None:
         """Put a frame into the mailbox; the one that waited there is dropped and its source told."""
         if source is not self.source:
             return
         motion = _motion(frame)
         if self.waiting is not None:
-            self.drop(self.waiting.frame.id, self.waiting.source, "newer", "dropped")
             if motion and motion[-1].source == self.waiting.frame.id:
-                motion = (*motion, *self.waiting.motion)[:_MOST_MOTION]
-        self.waiting = Waiting(frame, source, motion=motion)
+                motion = (*motion, *_kept(self.waiting))[:_MOST_MOTION]
+            self.drop(self.waiting.frame.id, self.waiting.source, "newer", "dropped")
+        self.waiting = Waiting(frame, source, motion=motion, lease=lease)
         self._on_frame()
 
     def work(self, waiting: Waiting, settings: Settings) -> Work:
         """Return what the worker is given of a frame. Each source has a memory of its own."""
         frame = waiting.frame
+        if waiting.source is self.source:
+            waiting.target = waiting.source.reserve(len(frame.planes["color"].data))
         planes = frame.planes
         return Work(
             self.name,
@@ -159,6 +179,8 @@ class Stream:
             motion=waiting.motion,
             depth=planes.get("depth"),
             camera=frame.camera,
+            lease=waiting.lease,
+            target=waiting.target,
         )
 
     def take(self) -> Waiting | None:
@@ -192,8 +214,13 @@ class Stream:
 
     def publish(self, waiting: Waiting, record: dict[str, Any], transformed: Transformed) -> None:
         """Send a result to the source and the viewers, encoded once."""
+        try:
+            self._send(waiting, record, transformed)
+        finally:
+            self._metrics.observe(self.name, transformed.timings)
+
+    def _send(self, waiting: Waiting, record: dict[str, Any], transformed: Transformed) -> None:
         frame, color = waiting.frame, waiting.frame.planes["color"]
-        self._metrics.observe(self.name, transformed.timings)
         if waiting.source is not self.source:
             return
         self._resets += transformed.reset
@@ -211,9 +238,10 @@ class Stream:
             memory=transformed.memory,
         )
         self._dropped_ids.clear()
-        encoded = Encoded(encode_pieces(result))
+        passed_on = waiting.target is not None and waiting.source.finish(waiting.target, result)
+        encoded = Encoded(result)
         for subscriber in self._subscribers:
-            if subscriber.role == "controller":
+            if subscriber.role == "controller" or (passed_on and subscriber is waiting.source):
                 continue
             replaced = subscriber.post_result(frame.id, encoded)
             if replaced is not None and subscriber is self.source:
@@ -229,82 +257,65 @@ class Stream:
 
 
 class Dispatcher:
-    """Gives the worker the newest frame of each stream in turn."""
+    """Gives the worker the newest frame of each stream in turn.
+
+    Everything happens in the callbacks that say that there is a frame, or an answer: nothing waits to be scheduled. A
+    result is encoded and sent while the worker is at the next frame.
+    """
 
     def __init__(self, streams: Mapping[str, Stream], worker: WorkerHandle) -> None:
         self._streams = streams
         self._worker = worker
-        self._arrived = asyncio.Event()
-        self._idle = False
-        self._claimed: tuple[Stream, Waiting] | None = None
+        self._busy = False
         self._last = ""
 
     def wake(self) -> None:
-        """Say that a frame has arrived.
+        """Say that a frame has arrived, or that the worker is ready."""
+        while not self._busy and (found := self._next()) is not None:
+            self._begin(*found)
 
-        An idle worker claims it at once: were it left in the mailbox until `run` is scheduled, a second frame that
-        arrives in the same moment would replace it, though both fit the client's window.
-        """
-        if self._idle and self._claimed is None:
-            self._claimed = self._next()
-            self._arrived.set()
-
-    async def run(self) -> None:
-        """Transform frames until cancelled.
-
-        A result is encoded and sent while the worker is at the next frame.
-        """
-        finished: Callable[[], None] | None = None
-        while True:
-            found, self._claimed = self._claimed or self._next(), None
-            if found is not None:
-                finished = await self._transform(*found, finished)
-            elif finished is not None:
-                finished()
-                finished = None
-            elif not self._worker.ready:
-                await self._worker.wait_ready()
-            else:
-                self._arrived.clear()
-                self._idle = True
-                await self._arrived.wait()
-                self._idle = False
-
-    async def _transform(
-        self, stream: Stream, waiting: Waiting, finished: Callable[[], None] | None
-    ) -> Callable[[], None] | None:
-        """Start one frame, publish the last, and return what publishes this one."""
+    def _begin(self, stream: Stream, waiting: Waiting) -> None:
         settings = stream.controls.resolve(time.monotonic())
         record = describe(settings, stream.controls.values)
         queued = (microseconds() - waiting.received) / 1000.0
-        work = stream.work(waiting, settings)
-        try:
-            begun = self._worker.begin(work)
-            if finished is not None:
-                finished()
-                finished = None
-            transformed = await self._worker.finish(begun)
-        except Exception as problem:  # whatever it is: no single frame may end the daemon
-            if finished is not None:
-                finished()
-            if isinstance(problem, FrameFailed):
-                reason = f"frame {waiting.frame.id} could not be transformed: {problem}"
-                stream.post(dataclasses.replace(stream.status(self._worker), message=reason))
-            elif not isinstance(problem, WorkerLost):
-                _log.exception("stream %s: frame %d cannot be handed to the worker", stream.name, waiting.frame.id)
-            stream.drop(waiting.frame.id, waiting.source, "failed", "failed")
-            return None
-        transformed.timings["queue"] = queued
-        return lambda: self._publish(stream, waiting, record, transformed)
 
-    @staticmethod
-    def _publish(stream: Stream, waiting: Waiting, record: dict[str, Any], transformed: Transformed) -> None:
+        def done(outcome: Outcome) -> None:
+            self._busy = False
+            self.wake()
+            if isinstance(outcome, Transformed):
+                outcome.timings["queue"] = queued
+                self._publish(stream, waiting, record, outcome)
+            else:
+                self._fail(stream, waiting, outcome)
+
+        self._busy = True
+        try:
+            self._worker.begin(stream.work(waiting, settings), done)
+        except Exception as problem:  # whatever it is: no single frame may end the daemon
+            self._busy = False
+            self._fail(stream, waiting, problem)
+
+    def _fail(self, stream: Stream, waiting: Waiting, problem: Exception) -> None:
+        """Drop a frame that cannot be transformed."""
+        if isinstance(problem, Overwritten):
+            stream.drop(waiting.frame.id, waiting.source, "newer", "dropped")
+            return
+        if isinstance(problem, FrameFailed):
+            reason = f"frame {waiting.frame.id} could not be transformed: {problem}"
+            stream.post(dataclasses.replace(stream.status(self._worker), message=reason))
+        elif not isinstance(problem, WorkerLost):
+            _log.error("stream %s: frame %d: a fault of ours", stream.name, waiting.frame.id, exc_info=problem)
+        stream.drop(waiting.frame.id, waiting.source, "failed", "failed")
+
+    def _publish(self, stream: Stream, waiting: Waiting, record: dict[str, Any], transformed: Transformed) -> None:
         """Publish a result; one that cannot be encoded is dropped."""
         try:
             stream.publish(waiting, record, transformed)
         except Exception:
             _log.exception("stream %s: the result of frame %d cannot be sent", stream.name, waiting.frame.id)
             stream.drop(waiting.frame.id, waiting.source, "failed", "failed")
+        finally:
+            self._worker.release()
 
     def _next(self) -> tuple[Stream, Waiting] | None:
         if not self._worker.ready:
@@ -315,6 +326,16 @@ class Dispatcher:
                 self._last = name
                 return self._streams[name], waiting
         return None
+
+
+def _kept(waiting: Waiting) -> tuple[Moved, ...]:
+    """Return the motion of a frame that is dropped, its own copied: its client may write over it from now on."""
+    copied = tuple(
+        dataclasses.replace(moved, plane=dataclasses.replace(moved.plane, data=memoryview(bytes(moved.plane.data))))
+        for moved in waiting.motion[:1]
+    )
+    intact = waiting.lease is None or waiting.lease.intact()
+    return (*copied, *waiting.motion[1:]) if intact else ()
 
 
 def _motion(frame: Frame) -> tuple[Moved, ...]:

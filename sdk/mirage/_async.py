@@ -280,7 +280,7 @@ class AsyncStream:
             if rings is None or sum(map(len, pieces)) > rings.frames.place.capacity:
                 await self._write(talk, b"".join(pieces))
             else:
-                rings.write(pieces)
+                rings.write(pieces, again=talk.in_flight == 1)
                 if not rings.piped:
                     await self._write(talk, encode(WakeUp()))
         return talk, frame_id
@@ -330,6 +330,7 @@ class AsyncStream:
         if self._rings is not None:
             while (found := self._rings.results.next()) is not None:
                 talk.receive(found[1])
+            self._rings.results.took()
 
     async def _write(self, talk: Conversation, message: bytes) -> None:
         assert self._socket is not None

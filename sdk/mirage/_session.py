@@ -329,7 +329,7 @@ class Conversation:
 
     # What the shells receive.
 
-    def receive(self, data: bytes | bytearray) -> bytes | None:
+    def receive(self, data: bytes | bytearray | memoryview) -> bytes | None:
         """Take one message in; returns the answer to send, if there is one."""
         before = set(self._protocol.in_flight)
         try:

@@ -298,7 +298,7 @@ class Stream:
             if rings is None or sum(map(len, pieces)) > rings.frames.place.capacity:
                 self._write(talk, b"".join(pieces))
             else:
-                rings.write(pieces)
+                rings.write(pieces, again=talk.in_flight == 1)
                 if not rings.piped:
                     self._write(talk, encode(WakeUp()))
         return talk, frame_id
@@ -418,6 +418,7 @@ class Stream:
         if self._rings is not None:
             while (found := self._rings.results.next()) is not None:
                 talk.receive(found[1])
+            self._rings.results.took()
 
 
 def _limit_sends(connection: socket.socket, seconds: float) -> None:

@@ -36,15 +36,86 @@ def test_a_header_says_where_the_rings_are() -> None:
     assert SMALL.size % ring.PAGE == SMALL.results.offset % ring.PAGE == 0
 
 
-@given(st.lists(st.lists(st.binary(max_size=60), max_size=3), max_size=20), st.integers(1, 5))
-def test_messages_come_out_as_they_went_in(messages: list[list[bytes]], slots: int) -> None:
+@given(
+    st.lists(st.tuples(st.lists(st.binary(max_size=60), max_size=3), st.booleans()), max_size=20),
+    st.integers(1, 5),
+    st.booleans(),
+    st.booleans(),
+)
+def test_messages_come_out_as_they_went_in(
+    messages: list[tuple[list[bytes], bool]], slots: int, checked: bool, in_place: bool
+) -> None:
     layout = Layout.of(slots, 200, 1, 0)
     memory = mapping(layout)
-    writer, reader = RingWriter(memory, layout.frames), RingReader(memory.toreadonly(), layout.frames)
-    for number, pieces in enumerate(messages, 1):
-        assert writer.write(pieces) == number
-        assert list(drained(reader)) == [(number, b"".join(pieces))]
+    writer = RingWriter(memory, layout.frames, checked=checked)
+    reader, number = RingReader(memory.toreadonly(), layout.frames), 0
+    for pieces, again in messages:
+        last, number = number, writer.write(pieces, again=again)
+        assert number == last + (slots if again and last else 1)
+        found = reader.next(in_place=in_place)
+        assert found is not None
+        assert (found[0], bytes(found[1])) == (number, b"".join(pieces))
+        assert reader.holds(number)
+        assert found[1].readonly
+        assert reader.next() is None
+
+
+def test_a_message_in_place_tells_when_it_was_overwritten() -> None:
+    memory = mapping()
+    writer, reader = RingWriter(memory, SMALL.frames), RingReader(memory, SMALL.frames)
+    writer.write([b"one"])
+    number, message = reader.next(in_place=True) or (0, b"")
+    writer.write([b"two"])
+    assert reader.holds(number)
+    assert message == b"one"
+    for _ in range(2):
+        writer.write([b"the rest"])
+    assert not reader.holds(number)
+
+
+def test_a_message_that_is_filled_in_place_is_seen_when_it_is_committed() -> None:
+    memory = mapping()
+    writer, reader = RingWriter(memory, SMALL.frames), RingReader(memory, SMALL.frames)
+    (first, one), (second, two) = writer.reserve(), writer.reserve()
+    one[:3], two[:3] = b"one", b"two"
     assert reader.next() is None
+    writer.commit(first, 3)
+    assert list(drained(reader)) == [(first, b"one")]
+    writer.commit(second, 3)
+    assert list(drained(reader)) == [(second, b"two")]
+
+
+def test_a_message_that_is_never_committed_is_passed_over() -> None:
+    memory = mapping()
+    writer, reader = RingWriter(memory, SMALL.frames), RingReader(memory, SMALL.frames)
+    writer.reserve()
+    number = writer.write([b"the next"])
+    assert list(drained(reader)) == [(number, b"the next")]
+
+
+def test_a_writer_knows_what_its_reader_has_taken() -> None:
+    memory = mapping()
+    writer, reader = RingWriter(memory, SMALL.frames), RingReader(memory, SMALL.frames)
+    writer.write([b"one"])
+    assert not writer.taken
+    list(drained(reader))
+    reader.took()
+    assert writer.taken
+    writer.reserve()
+    assert not writer.taken
+
+
+def test_copies_go_where_the_reader_says() -> None:
+    memory, given = mapping(), []
+
+    def allocate(size: int) -> bytearray:
+        given.append(bytearray(size))
+        return given[-1]
+
+    RingWriter(memory, SMALL.frames).write([b"message"])
+    found = RingReader(memory, SMALL.frames, allocate=allocate).next()
+    assert found is not None
+    assert found[1].obj is given[0]
 
 
 def test_a_reader_that_is_slow_gets_the_newest_and_knows_what_it_missed() -> None:
@@ -85,7 +156,7 @@ def words(memory: memoryview, place: RingPlace) -> np.ndarray:
 @pytest.mark.parametrize("what", ["being written", "a byte", "an older message", "the size"])
 def test_a_message_that_is_not_whole_is_not_delivered(what: str) -> None:
     memory = mapping()
-    writer, reader = RingWriter(memory, SMALL.frames), RingReader(memory, SMALL.frames)
+    writer, reader = RingWriter(memory, SMALL.frames, checked=True), RingReader(memory, SMALL.frames)
     writer.write([b"the message"])
     raw, slot = words(memory, SMALL.frames), ring.PAGE // 8
     if what == "being written":
@@ -187,7 +258,7 @@ import mmap, sys
 from mirage_protocol.ring import RingWriter, found
 with open(sys.argv[1], "r+b") as file:
     view = memoryview(mmap.mmap(file.fileno(), 0))
-writer = RingWriter(view, found(view)[0].frames)
+writer = RingWriter(view, found(view)[0].frames, checked=sys.argv[3] == "checked")
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(1, int(sys.argv[2]) + 1):
@@ -197,14 +268,16 @@ for number in range(1, int(sys.argv[2]) + 1):
 
 
 @pytest.mark.timeout(300)
-def test_no_torn_message_is_ever_delivered(tmp_path: Path) -> None:
-    """A writer that never waits against two readers, each in a process or thread of its own, for a million messages."""
+@pytest.mark.parametrize("checked", ["checked", "unchecked"])
+@pytest.mark.parametrize("in_place", [False, True], ids=["copied", "in place"])
+def test_no_torn_message_is_ever_delivered(tmp_path: Path, checked: str, in_place: bool) -> None:
+    """A writer that never waits against a reader in another process, for a million messages."""
     layout, count = Layout.of(3, 97 * 8, 1, 0), 1_000_000
     path = tmp_path / "memory"
     path.write_bytes(bytes(mapping(layout)))
     with path.open("r+b") as file:
         view = memoryview(mmap.mmap(file.fileno(), 0))
-    command = [sys.executable, "-c", WRITER, str(path), str(count)]
+    command = [sys.executable, "-c", WRITER, str(path), str(count), checked]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdin is not None
         assert writer.stdout is not None
@@ -213,12 +286,14 @@ def test_no_torn_message_is_ever_delivered(tmp_path: Path) -> None:
         writer.stdin.write("go\n")
         writer.stdin.flush()
         while last < count:
-            found = reader.next()
+            found = reader.next(in_place=in_place)
             if found is None:
                 assert writer.poll() is None or reader.newest == last
                 continue
             number, message = found
-            values = np.frombuffer(message, np.uint64)
+            values = np.frombuffer(bytes(message), np.uint64)
+            if in_place and not reader.holds(number):
+                continue
             assert number > last
             assert (values == number).all(), f"message {number} is torn"
             assert len(values) == number % 97 + 1

@@ -15,11 +15,20 @@ import secrets
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from mirage_protocol.ring import NONCE_SIZE, Layout, RingReader, RingWriter, described
+import numpy as np
+
+from mirage_protocol import Result
+from mirage_protocol.messages import encode_before
+from mirage_protocol.ring import NONCE_SIZE, PAGE, SLOT_HEADER, Layout, RingReader, RingWriter, described
+from mirage_runtime.worker.planes import Block, Lease, Target
 
 _PREFIX = "mirage-memory-"
+# Bytes from the start of a result to its picture, where the worker writes that before there is a header: with the 64
+# of the slot's own header it begins at a page.
+_HEADER_ROOM = 2 * PAGE - SLOT_HEADER
 
 
 class SharedMemory:
@@ -29,9 +38,11 @@ class SharedMemory:
     side is gone. A pipe is the cheapest thing that wakes a process, whatever it is written in.
     """
 
-    def __init__(self, layout: Layout, *, pipes: bool) -> None:
-        """Create it; the space is taken at once. Raises OSError where there is no room for it."""
-        self.size = layout.size
+    def __init__(self, layout: Layout, *, pipes: bool, checked: bool) -> None:
+        """Create it; the space is taken at once. ``checked`` gives results their checks.
+
+        Raises OSError where there is no room.
+        """
         self.nonce = secrets.token_bytes(NONCE_SIZE)
         self.frames_pipe: str | None = None
         self.results_pipe: str | None = None
@@ -46,15 +57,46 @@ class SharedMemory:
             memory[: len(page)] = page
             if pipes and sys.platform == "linux":
                 self._open_pipes()
-            view = memoryview(memory)
+            self._view = view = memoryview(memory)
+            self._address = _address(view)
+            self.block = Block(self.nonce.hex(), self.path, layout.size)
             self.frames = RingReader(view, layout.frames)
-            self.results = RingWriter(view, layout.results)
+            self.results = RingWriter(view, layout.results, checked=checked)
             self._resources = undo.pop_all()
+
+    def lease(self, number: int) -> Lease:
+        """Return what the worker needs to read frame ``number`` where it is."""
+        return Lease(self.block, partial(self.frames.holds, number), self._offset)
+
+    def reserve(self, size: int) -> Target | None:
+        """Return where the worker may put the next result's picture of ``size`` bytes; None where it does not fit."""
+        if _HEADER_ROOM + size > self.results.place.capacity:
+            return None
+        number, slot = self.results.reserve(again=self.results.taken)
+        view = slot[_HEADER_ROOM : _HEADER_ROOM + size]
+        offset = self._offset(view)
+        assert offset is not None
+        return Target(self.block, offset, view, number)
+
+    def finish(self, target: Target, result: Result) -> bool:
+        """Put a result's header before its picture and wake whoever waits for it; False where it has no room."""
+        header = encode_before(result, _HEADER_ROOM)
+        if header is None:
+            return False
+        begin = target.offset - _HEADER_ROOM
+        self._view[begin : begin + len(header)] = header
+        self.results.commit(target.number, _HEADER_ROOM + len(target.view))
+        self._wake(b"r")
+        return True
 
     def write(self, pieces: Sequence[memoryview | bytes]) -> None:
         """Put a result into its ring and wake whoever waits for one. Raises ValueError where it does not fit."""
-        self.results.write(pieces)
+        self.results.write(pieces, again=self.results.taken)
         self._wake(b"r")
+
+    def _offset(self, data: memoryview) -> int | None:
+        offset = _address(data) - self._address
+        return offset if 0 <= offset <= self.block.size - len(data) else None
 
     def announce(self) -> None:
         """Say on the pipe, if there is one, that a message comes by WebSocket."""
@@ -117,6 +159,11 @@ def remove_leftovers() -> None:
 
 def _through_proc(descriptor: int) -> str:
     return f"/proc/{os.getpid()}/fd/{descriptor}"
+
+
+def _address(data: memoryview) -> int:
+    address: int = np.frombuffer(data, np.uint8).__array_interface__["data"][0]
+    return address
 
 
 def _remove(path: Path) -> None:

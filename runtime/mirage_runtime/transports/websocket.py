@@ -33,6 +33,7 @@ from mirage_protocol import (
     ProtocolError,
     Ready,
     Refused,
+    Result,
     Role,
     ServerHello,
     ServerProtocol,
@@ -55,6 +56,7 @@ from mirage_runtime.transports.page import Pages, respond
 from mirage_runtime.transports.security import refusal
 from mirage_runtime.transports.shared_memory import SharedMemory
 from mirage_runtime.worker.handle import WorkerHandle
+from mirage_runtime.worker.planes import Lease, Target
 
 _log = logging.getLogger("mirage.websocket")
 
@@ -209,6 +211,19 @@ class Session:
         self._something.set()
         return replaced[0] if replaced is not None else None
 
+    def reserve(self, size: int) -> Target | None:
+        """Return where the worker may put a result of ``size`` bytes for this connection, if anywhere."""
+        return self._memory.reserve(size) if self._memory is not None else None
+
+    def finish(self, target: Target, result: Result) -> bool:
+        """Pass on a result whose picture is where `reserve` said; False where it has to be posted after all."""
+        memory = self._memory
+        if memory is None or memory.block != target.block or not memory.finish(target, result):
+            return False
+        if self._wake_messages:
+            self.post(WakeUp())
+        return True
+
     def evict(self) -> None:
         """Tell a source that another took its place, and close it."""
         problem = Refused("source-taken", f"another source took over stream {self._name}")
@@ -278,9 +293,10 @@ class Session:
         if self.role == "source":
             stream.post(stream.status(self._hub.worker))
 
-    def _receive(self, data: str | bytes | bytearray) -> None:
+    def _receive(self, data: str | bytes | bytearray | memoryview, lease: Lease | None = None) -> None:
+        """Act on a message, which may be in memory that its client shares."""
         try:
-            self._act(self._protocol.receive(_binary(data)))
+            self._act(self._protocol.receive(_binary(data)), lease)
         except ProtocolError as error:
             problem = error
         except Exception:
@@ -291,12 +307,12 @@ class Session:
         self._hub.metrics.errors.labels(problem.code).inc()
         self.post(ServerProtocol.error(problem, b"" if isinstance(data, str) else data))
 
-    def _act(self, message: ClientMessage) -> None:
+    def _act(self, message: ClientMessage, lease: Lease | None) -> None:
         stream = self._stream
         if stream is None or self._closing is not None:  # another source took over: this one has no say any more
             return
         if isinstance(message, Frame):
-            stream.offer(message, self)
+            stream.offer(message, self, lease)
         elif isinstance(message, Set):
             changed = stream.set(message.parameters, by=self)
             understood = None
@@ -327,12 +343,12 @@ class Session:
         layout = Layout.of(window + 1, wish.frame_size, window + 2, wish.result_size)
         self._withdraw()
         try:
-            memory = SharedMemory(layout, pipes=wish.wake == "pipe")
+            memory = SharedMemory(layout, pipes=wish.wake == "pipe", checked=wish.check)
         except OSError as error:
             problem = f"there is no room for {layout.size} bytes of shared memory: {error.strerror or error}"
             raise ProtocolError("unsupported", problem) from None
         self._offered = (wish.request, wish, memory)
-        self.post(Memory(wish.request, memory.path, memory.size, memory.frames_pipe, memory.results_pipe))
+        self.post(Memory(wish.request, memory.path, memory.block.size, memory.frames_pipe, memory.results_pipe))
 
     def _share(self, proof: Shared) -> None:
         """Use the memory that was offered, once the client has shown that it reads it."""
@@ -349,7 +365,7 @@ class Session:
         self._memory, self._wake_messages = memory, wish.wake == "message"
         if memory.woken is not None:
             asyncio.get_running_loop().add_reader(memory.woken, self._read_memory)
-        _log.info("stream %s: connection %d shares %d bytes", self._name, self._number, memory.size)
+        _log.info("stream %s: connection %d shares %d bytes", self._name, self._number, memory.block.size)
 
     def _read_memory(self) -> None:
         """Act on the frames that are in shared memory."""
@@ -358,8 +374,9 @@ class Session:
             return
         try:
             memory.take_wakes()
-            while memory is self._memory and (found := memory.frames.next()) is not None:
-                self._receive(found[1])
+            while memory is self._memory and (found := memory.frames.next(in_place=True)) is not None:
+                number, message = found
+                self._receive(message, memory.lease(number))
         except ProtocolError as error:  # its client, or somebody else, writes what it must not
             self._unshare()
             self.post(ServerProtocol.error(error))
@@ -375,6 +392,7 @@ class Session:
         if memory is not None:
             if memory.woken is not None:
                 asyncio.get_running_loop().remove_reader(memory.woken)
+            self._hub.worker.forget(memory.block)
             memory.close()
 
     def _refuse(self, error: Refused) -> None:
@@ -430,7 +448,7 @@ class Session:
         )
 
 
-def _binary(data: str | bytes | bytearray) -> bytes | bytearray:
+def _binary(data: str | bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
     if isinstance(data, str):
         raise ProtocolError("malformed", "messages are binary WebSocket messages, not text")
     return data

@@ -15,8 +15,8 @@ from typing import Any
 from mirage_protocol import Plane
 from mirage_runtime.config import ModelConfig
 from mirage_runtime.errors import MirageRuntimeError
-from mirage_runtime.worker.messages import LENGTH, packed, unpacked
-from mirage_runtime.worker.planes import Work, described, offsets, planes_of
+from mirage_runtime.worker.messages import packed, taken
+from mirage_runtime.worker.planes import Block, Target, Work, described, offsets
 from mirage_runtime.worker.process import arguments
 from mirage_runtime.worker.shared_block import SharedBlock
 
@@ -38,9 +38,13 @@ class FrameFailed(Exception):
     """The worker could not transform this frame, and goes on."""
 
 
+class Overwritten(Exception):
+    """The frame's client wrote a newer one over it before it was transformed."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Transformed:
-    """The worker's answer. ``data`` is a view that the answer after the next one overwrites."""
+    """The worker's answer. ``data`` is a view: the answer after the next overwrites it, or the next, once released."""
 
     data: memoryview
     timings: dict[str, float]
@@ -48,40 +52,45 @@ class Transformed:
     reset: bool = False
 
 
+Outcome = Transformed | Exception
+"""What a frame comes to: an exception is `WorkerLost`, `FrameFailed` or `Overwritten`."""
+
+
 @dataclasses.dataclass(frozen=True)
-class Begun:
+class _Begun:
     """A frame that is with the worker."""
 
-    process: asyncio.subprocess.Process
-    result: SharedBlock
     work: Work
+    data: memoryview
     began: float
+    done: Callable[[Outcome], None]
+    patience: asyncio.TimerHandle
 
 
 class WorkerHandle:
     """One worker process at a time, replaced when it dies or hangs. One frame is with it at a time.
 
-    Results alternate between two blocks, so that one can be sent while the worker is at the next frame.
+    Results alternate between two blocks, so that one can be sent while the worker is at the next frame. Where a client
+    shares its memory, the worker reads frames there and writes results there.
     """
 
     def __init__(self, model: ModelConfig, *, hang_timeout: float, on_state: Callable[[], None]) -> None:
         self._model = model
         self._hang_timeout = hang_timeout
         self._on_state = on_state
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: _Process | None = None
+        self._begun: _Begun | None = None
         self._turn = 0
+        self._shown: int | None = None  # the block whose result is being looked at
         self._sizes: deque[tuple[int, int]] = deque(maxlen=_SIZES_REMEMBERED)
-        self._ready = asyncio.Event()
         self._input = SharedBlock.create()
         self._outputs = (SharedBlock.create(), SharedBlock.create())
+        self._gone: list[str] = []
+        self.ready = False
+        """Whether a frame can be transformed now."""
         self.description = ""
         self.problem: str | None = "the model is being loaded"
         self.restarts = 0
-
-    @property
-    def ready(self) -> bool:
-        """Whether a frame can be transformed now."""
-        return self._ready.is_set()
 
     async def run(self) -> None:
         """Keep a worker alive until cancelled. Raises `MirageRuntimeError` when the first one cannot start."""
@@ -105,66 +114,95 @@ class WorkerHandle:
             for block in (self._input, *self._outputs):
                 block.close()
 
-    async def wait_ready(self) -> None:
-        """Return when a worker is ready."""
-        await self._ready.wait()
+    def begin(self, work: Work, done: Callable[[Outcome], None]) -> None:
+        """Hand a frame to the worker; ``done`` is called with what it comes to, once.
 
-    def begin(self, work: Work) -> Begun:
-        """Hand a frame to the worker. Raises `WorkerLost`, or `FrameFailed` where there is no memory for it."""
+        Raises `WorkerLost`, or `FrameFailed` where there is no memory for the frame.
+        """
         process = self._process
-        if not self.ready or process is None or process.stdin is None:
+        if not self.ready or process is None:
             raise WorkerLost
         began = time.perf_counter()
-        self._turn = 1 - self._turn
-        result = self._outputs[self._turn]
-        planes = planes_of(work)
-        places, size = offsets(planes)
         try:
-            self._input.reserve(size)
-            result.reserve(len(work.color.data))
+            source, places = _lent(work) or self._copied(work)
+            result, offset, data = self._lent_result(work.target) if work.target else self._result(len(work.color.data))
         except OSError as error:
-            raise FrameFailed(f"no memory for a frame of {size} bytes: {error.strerror}") from None
-        block = self._input.view(size)
-        for plane, place in zip(planes, places, strict=True):
-            block[place : place + len(plane.data)] = plane.data
-        process.stdin.write(packed(self._request(work, result)))
-        return Begun(process, result, work, began)
+            raise FrameFailed(f"no memory for a frame of {len(work.color.data)} bytes: {error.strerror}") from None
+        request = described(work, places)
+        request["input"] = [source.name, source.reference, source.size]
+        request["output"] = [result.name, result.reference, result.size, offset]
+        request["gone"], self._gone = self._gone, []
+        process.say(packed(request))
+        patience = asyncio.get_running_loop().call_later(self._patience(work.color), self._hung)
+        self._begun = _Begun(work, data, began, done, patience)
 
-    async def finish(self, begun: Begun) -> Transformed:
-        """Return the frame transformed. Raises `FrameFailed`, or `WorkerLost` when the worker is gone or hung."""
-        color = begun.work.color
-        reply = await self._reply(begun.process, self._patience(color))
-        if (color.height, color.width) not in self._sizes:
-            self._sizes.append((color.height, color.width))
+    def release(self) -> None:
+        """Say that the last answer's picture is needed no longer: the next goes where it was, in the cache still."""
+        self._shown = None
+
+    def forget(self, block: Block) -> None:
+        """Let the worker unmap what a client has shared, with its next frame."""
+        self._gone.append(block.name)
+
+    def _copied(self, work: Work) -> tuple[Block, list[int]]:
+        places, size = offsets(work.planes)
+        self._input.reserve(size)
+        block = self._input.view(size)
+        for plane, place in zip(work.planes, places, strict=True):
+            block[place : place + len(plane.data)] = plane.data
+        return Block("input", self._input.reference, self._input.reserve(0)), places
+
+    @staticmethod
+    def _lent_result(target: Target) -> tuple[Block, int, memoryview]:
+        return target.block, target.offset, target.view
+
+    def _result(self, size: int) -> tuple[Block, int, memoryview]:
+        if self._turn == self._shown:
+            self._turn = 1 - self._turn
+        output = self._outputs[self._turn]
+        output.reserve(size)
+        return Block(f"output {self._turn}", output.reference, output.reserve(0)), 0, output.view(size)
+
+    def _replied(self, reply: dict[str, Any]) -> None:
+        begun = self._settled()
+        if begun is None:
+            return
+        work = begun.work
+        if (work.color.height, work.color.width) not in self._sizes:
+            self._sizes.append((work.color.height, work.color.width))
         if reply["op"] == "failed":
-            raise FrameFailed(reply["message"])
+            begun.done(FrameFailed(reply["message"]))
+            return
+        if work.lease is not None and not work.lease.intact():
+            begun.done(Overwritten())
+            return
+        if work.target is None:
+            self._shown = self._turn
         timings: dict[str, float] = reply["timings"]
         timings["transfer"] = max(0.0, (time.perf_counter() - begun.began) * 1000.0 - reply["busy"])
-        return Transformed(begun.result.view(len(color.data)), timings, reply["memory"], reply["reset"])
+        begun.done(Transformed(begun.data, timings, reply["memory"], reply["reset"]))
 
-    def _request(self, work: Work, result: SharedBlock) -> dict[str, Any]:
-        return described(work) | {
-            "input": (self._input.reserve(0), self._input.reference),
-            "turn": self._turn,
-            "output": (result.reserve(0), result.reference),
-        }
+    def _settled(self) -> _Begun | None:
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            begun.patience.cancel()
+        return begun
 
     def _patience(self, color: Plane) -> float:
         known = (color.height, color.width) in self._sizes
         return self._hang_timeout if known else max(self._hang_timeout, _NEW_SIZE_TIMEOUT)
 
-    async def _reply(self, process: asyncio.subprocess.Process, patience: float) -> dict[str, Any]:
-        try:
-            async with asyncio.timeout(patience):
-                return await _read(process)
-        except TimeoutError:
-            problem = f"the worker gave no answer for {patience:g} s and is replaced"
-        except (asyncio.IncompleteReadError, ConnectionError):
-            problem = "the worker ended in the middle of a frame and is started again"
-        self._lost(problem)
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        raise WorkerLost
+    def _hung(self) -> None:
+        assert self._begun is not None
+        patience = self._patience(self._begun.work.color)
+        if self._process is not None:
+            self._process.kill()
+        self._lost(f"the worker gave no answer for {patience:g} s and is replaced")
+
+    def _silent(self) -> None:
+        """The worker has closed its end: it will say nothing more."""
+        if self._begun is not None:
+            self._lost("the worker ended in the middle of a frame and is started again")
 
     async def _start(self) -> str | None:
         """Start a worker and wait until it has loaded the model; return why there is none, or None."""
@@ -172,69 +210,139 @@ class WorkerHandle:
         descriptors = [number for block in (self._input, *self._outputs) for number in block.descriptors]
         # -P: nothing in the folder that the daemon happens to run in may stand in for a module.
         command = [sys.executable, "-P", "-m", "mirage_runtime.worker.process"]
+        loop = asyncio.get_running_loop()
         try:
-            self._process = process = await asyncio.create_subprocess_exec(
+            _, process = await loop.subprocess_exec(
+                lambda: _Process(self._replied, self._silent),
                 *(*command, arguments(self._model, self._input, self._outputs, level)),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
+                stderr=None,
                 pass_fds=descriptors,
                 start_new_session=True,  # Ctrl-C in the daemon's terminal is the daemon's to act on
             )
         except OSError as error:
             return f"the worker cannot be started: {error.strerror or error}"
+        self._process = process
         self._sizes.clear()
+        self._gone.clear()
         try:
             async with asyncio.timeout(_LOAD_TIMEOUT):
-                reply = await _read(process)
+                reply = await process.hello
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            process.kill()
             return f"the worker did not load the model within {_LOAD_TIMEOUT:g} s"
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return f"the worker cannot load the model ({_ending(await process.wait())}): the log says more"
+        except EOFError:
+            return f"the worker cannot load the model ({_ending(await process.ended)}): the log says more"
         if reply["op"] == "unable":
-            await process.wait()
+            await process.ended
             return str(reply["message"])
         self.description, self.problem = reply["description"], None
         _log.info("worker %d is ready: %s", process.pid, self.description)
-        self._ready.set()
+        self.ready = True
         self._on_state()
         return None
 
     async def _watch(self) -> str:
         """Return how the worker ended."""
         assert self._process is not None
-        problem = f"the worker ended ({_ending(await self._process.wait())}) and is started again"
+        problem = f"the worker ended ({_ending(await self._process.ended)}) and is started again"
         if self.ready:
             self._lost(problem)
         return problem
 
     def _lost(self, problem: str) -> None:
         _log.warning("%s", problem)
-        was_ready, self.problem = self.ready, problem
-        self._ready.clear()
+        was_ready, self.ready, self.problem = self.ready, False, problem
+        begun = self._settled()
         if was_ready:
             self._on_state()
+        if begun is not None:
+            begun.done(WorkerLost())
 
     async def _end(self) -> None:
         process, self._process = self._process, None
-        self._ready.clear()
-        if process is None or process.returncode is not None:
+        self.ready = False
+        self._settled()
+        if process is not None:
+            await process.end()
+
+
+def _lent(work: Work) -> tuple[Block, list[int]] | None:
+    """Return where the planes lie in memory that the worker can map; None where any of them does not."""
+    if work.lease is None:
+        return None
+    places = [place for plane in work.planes if (place := work.lease.offset(plane.data)) is not None]
+    return (work.lease.block, places) if len(places) == len(work.planes) else None
+
+
+class _Process(asyncio.SubprocessProtocol):
+    """A worker process: what it says, and when it has ended."""
+
+    def __init__(self, on_reply: Callable[[dict[str, Any]], None], on_silence: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self.hello: asyncio.Future[dict[str, Any]] = loop.create_future()
+        """Its first message; EOFError where it ended without one."""
+        self.ended: asyncio.Future[int] = loop.create_future()
+        """Its exit code."""
+        self._on_reply = on_reply
+        self._on_silence = on_silence
+        self._received = bytearray()
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._transport.get_pid()
+
+    def say(self, message: bytes) -> None:
+        """Send it a message."""
+        transport = self._transport.get_pipe_transport(0)
+        assert isinstance(transport, asyncio.WriteTransport)
+        transport.write(message)
+
+    def kill(self) -> None:
+        """End it at once."""
+        with contextlib.suppress(ProcessLookupError):
+            self._transport.kill()
+
+    async def end(self) -> None:
+        """Close its input, which ends it, and wait until it has ended."""
+        if not self.ended.done():
+            transport = self._transport.get_pipe_transport(0)
+            assert transport is not None
+            transport.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self.ended), 1.0)
+            self.kill()
+            await self.ended
+        self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._transport = transport
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Take in what it says."""
+        self._received += data
+        while (message := taken(self._received)) is not None:
+            if self.hello.done():
+                self._on_reply(message)
+            else:
+                self.hello.set_result(message)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """Note that it will say nothing more."""
+        if fd != 1:
             return
-        await asyncio.sleep(0)  # whoever was cancelled with us lets go of the pipe first
-        try:
-            async with asyncio.timeout(1.0):
-                await process.communicate()  # closes its input, which ends it
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.communicate()
+        if self.hello.done():
+            self._on_silence()
+        else:
+            self.hello.set_exception(EOFError())
 
-
-async def _read(process: asyncio.subprocess.Process) -> dict[str, Any]:
-    assert process.stdout is not None
-    (size,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
-    return unpacked(await process.stdout.readexactly(size))
+    def process_exited(self) -> None:
+        """Note how it ended."""
+        code = self._transport.get_returncode()
+        if not self.ended.done():
+            self.ended.set_result(-1 if code is None else code)
 
 
 def _ending(code: int) -> str:

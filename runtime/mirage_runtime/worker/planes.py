@@ -1,9 +1,13 @@
-"""How a frame's planes lie in the block that the worker reads: one after the other, colour first."""
+"""A frame's planes on their way to the worker: where they lie, and what is said of them.
+
+What a client has put into memory that it shares stays there, and the result goes straight into that memory too. All
+else is copied into a block that daemon and worker share: one plane after the other, colour first.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +18,35 @@ from mirage_runtime import models
 
 _ALIGNMENT = 64
 _TYPES = {"rgb8": (np.uint8, 3), "rgba8": (np.uint8, 4), "r32f": (np.float32, 1), "rg16f": (np.float16, 2)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """Memory that daemon and worker both map: a name that is never used twice, and what it is opened by."""
+
+    name: str
+    reference: str
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Lease:
+    """A frame where its client has put it: nothing was copied, and whoever used it asks whether it was ``intact``."""
+
+    block: Block
+    intact: Callable[[], bool]
+    offset: Callable[[memoryview], int | None]
+    """Where in the block a view of it begins; None for memory that is elsewhere."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Where a result's picture goes, so that nobody has to copy it there: ``view`` is it."""
+
+    block: Block
+    offset: int
+    view: memoryview
+    number: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,15 +72,17 @@ class Work:
     """The frame's own motion, then that of dropped frames before it, newest first."""
     depth: Plane | None = None
     camera: Camera | None = None
+    lease: Lease | None = None
+    target: Target | None = None
 
-
-def planes_of(work: Work) -> list[Plane]:
-    """Return the planes in the order in which they lie in the block."""
-    return [work.color, *([work.depth] if work.depth else []), *(moved.plane for moved in work.motion)]
+    @property
+    def planes(self) -> list[Plane]:
+        """The planes, in the order in which `described` lists them."""
+        return [self.color, *([self.depth] if self.depth else []), *(moved.plane for moved in self.motion)]
 
 
 def offsets(planes: Sequence[Plane]) -> tuple[list[int], int]:
-    """Return where each plane begins, and the size of all."""
+    """Return where each plane begins in a block of their own, and the size of all."""
     places, end = [], 0
     for plane in planes:
         places.append(end)
@@ -55,23 +90,24 @@ def offsets(planes: Sequence[Plane]) -> tuple[list[int], int]:
     return places, end
 
 
-def described(work: Work) -> dict[str, Any]:
-    """Return what the worker must be told to find the planes and know what they are."""
-    planes = planes_of(work)
-    places, size = offsets(planes)
-    layout = [[plane.format, plane.height, plane.width, place] for plane, place in zip(planes, places, strict=True)]
-    camera = work.camera
+def described(work: Work, places: Sequence[int]) -> dict[str, Any]:
+    """Return what the worker must be told to find the planes at ``places`` and know what they are."""
+    settings, camera = work.settings, work.camera
     return {
         "stream": work.stream,
         "id": work.id,
         "source": work.source,
-        "settings": dataclasses.asdict(work.settings),
-        "size": size,
-        "planes": layout,
+        "settings": {field: getattr(settings, field) for field in _SETTINGS},
+        "planes": [
+            [plane.format, plane.height, plane.width, place] for plane, place in zip(work.planes, places, strict=True)
+        ],
         "has_depth": work.depth is not None,
         "motion": [[moved.frame, moved.source] for moved in work.motion],
         "camera": [list(camera.view), list(camera.projection)] if camera else None,
     }
+
+
+_SETTINGS = tuple(field.name for field in dataclasses.fields(models.Settings))
 
 
 def found(request: dict[str, Any], block: memoryview) -> tuple[NDArray[np.uint8], models.Settings, models.Context]:

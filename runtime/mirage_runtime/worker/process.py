@@ -5,20 +5,24 @@ Started by `mirage_runtime.worker.handle`; ends when its standard input does, so
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import json
 import logging
+import mmap
 import os
-import queue
+import select
 import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from mirage_protocol import ring
 from mirage_runtime import models
 from mirage_runtime.config import ModelConfig
 from mirage_runtime.errors import MirageRuntimeError
@@ -36,8 +40,7 @@ def main() -> None:
     # The daemon decides when a worker stops; Ctrl-C in its terminal reaches this process too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = _take_standard_output()
-    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_read_requests, args=(requests,), name="requests", daemon=True).start()
+    threading.Thread(target=_end_with_the_daemon, name="the daemon's end", daemon=True).start()
     config = ModelConfig(**arguments["model"] | {"prepare": arguments["model"]["prepare"] or None})
     try:
         transform = models.load(config)
@@ -49,29 +52,61 @@ def main() -> None:
         _reply(replies, {"op": "unable", "message": _one_line(error)})
         sys.exit(1)
     _reply(replies, {"op": "ready", "description": transform.description})
-    outputs = [SharedBlock(reference) for reference in arguments["outputs"]]
-    frames = FrameWorker(transform, SharedBlock(arguments["input"]), outputs)
-    while True:
-        _reply(replies, frames.answer(requests.get()))
+    frames = FrameWorker(transform, Blocks({name: SharedBlock(own) for name, own in arguments["blocks"].items()}))
+    try:
+        while True:
+            _reply(replies, frames.answer(read(_read_exactly)))
+    except EOFError:
+        pass
+
+
+class Blocks:
+    """Memory that requests name: the daemon's own blocks, and what clients share."""
+
+    def __init__(self, own: Mapping[str, SharedBlock]) -> None:
+        self._own = own
+        self._clients: dict[str, memoryview] = {}
+
+    def view(self, name: str, reference: str, size: int) -> memoryview:
+        """Return a block, writable. Raises OSError or `ProtocolError` where it is not to be had any more."""
+        if name in self._own:
+            self._own[name].attach(size, reference)
+            return self._own[name].view(size)
+        if name not in self._clients:
+            self._clients[name] = _opened(name, reference, size)
+        return self._clients[name]
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Unmap what clients share no longer."""
+        for name in names:
+            self._clients.pop(name, None)
+
+
+def _opened(name: str, path: str, size: int) -> memoryview:
+    with Path(path).open("r+b") as file:
+        view = memoryview(mmap.mmap(file.fileno(), size))
+    _, nonce = ring.found(view)
+    if nonce.hex() != name:  # the number of a descriptor means something else once it was closed
+        raise MirageRuntimeError("the memory that the frame was in is gone")
+    return view
 
 
 class FrameWorker:
-    """Answer requests with the transform, out of one shared block into the one that the request names."""
+    """Answer requests with the transform, out of one block of memory into another."""
 
-    def __init__(self, transform: models.Transform, source: SharedBlock, results: Sequence[SharedBlock]) -> None:
+    def __init__(self, transform: models.Transform, blocks: Blocks) -> None:
         self._transform = transform
-        self._source = source
-        self._results = results
+        self._blocks = blocks
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Transform the frame that ``request`` describes and return the reply; an error is a reply too."""
         began = time.perf_counter()
         try:
-            result = self._results[request["turn"]]
-            self._source.attach(*request["input"])
-            result.attach(*request["output"])
-            frame, settings, context = found(request, self._source.view(request["size"]))
-            out = np.frombuffer(result.view(frame.nbytes), np.uint8).reshape(frame.shape)
+            self._blocks.forget(request["gone"])
+            *block, offset = request["output"]
+            frame, settings, context = found(request, self._blocks.view(*request["input"]))
+            result = self._blocks.view(*block)[offset : offset + frame.nbytes]
+            out = np.frombuffer(result, np.uint8).reshape(frame.shape)
             outcome = self._transform(frame, settings, context=context, out=out)
         except Exception as error:
             _log.exception("stream %s: frame %s could not be transformed", request["stream"], request["id"])
@@ -100,22 +135,25 @@ def _reply(replies: BinaryIO, message: dict[str, Any]) -> None:
         os._exit(0)
 
 
-def _read_requests(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
-    """Queue what arrives. Runs in a thread of its own so that the daemon's end is noticed in mid-frame too."""
-    stdin = sys.stdin.buffer
+def _read_exactly(size: int) -> bytes:
+    data = sys.stdin.buffer.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
 
-    def read_exactly(size: int) -> bytes:
-        data = stdin.read(size)
-        if len(data) < size:
-            raise EOFError
-        return data
 
-    try:
-        while True:
-            requests.put(read(read_exactly))
-    except EOFError:
-        # Not sys.exit: the main thread may be inside an engine that never returns.
-        os._exit(0)
+def _end_with_the_daemon() -> None:
+    """End this process when the daemon's has ended, in the middle of a frame too."""
+    if sys.platform == "win32":
+        synchronize, for_ever = 0x0010_0000, 0xFFFF_FFFF
+        kernel = ctypes.windll.kernel32
+        kernel.WaitForSingleObject(kernel.OpenProcess(synchronize, False, os.getppid()), for_ever)
+    else:
+        hang_up = select.poll()
+        hang_up.register(0, 0)  # nothing to wait for but its end, which is always reported
+        hang_up.poll()
+    # Not sys.exit: the main thread may be inside an engine that never returns.
+    os._exit(0)
 
 
 def _one_line(error: Exception) -> str:
@@ -125,8 +163,9 @@ def _one_line(error: Exception) -> str:
 
 def arguments(model: ModelConfig, source: SharedBlock, results: Sequence[SharedBlock], log_level: int) -> str:
     """Return the argument that `main` reads."""
-    references = {"input": source.reference, "outputs": [result.reference for result in results]}
-    return json.dumps({"model": dataclasses.asdict(model), "log_level": log_level} | references)
+    blocks = {"input": source.reference}
+    blocks |= {f"output {turn}": result.reference for turn, result in enumerate(results)}
+    return json.dumps({"model": dataclasses.asdict(model), "log_level": log_level, "blocks": blocks})
 
 
 if __name__ == "__main__":
