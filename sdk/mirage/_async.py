@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from mirage import _frames
 from mirage._errors import Closed, ConnectionLost, FrameDropped, NotAllowed, Refused, Timeout, Unsupported
 from mirage._session import Acknowledgement, Conversation, Result, Session
-from mirage._shared import WAKE, Rings
+from mirage._shared import WAKE, Outbox, Rings
 from mirage._wire import OPTIONS, check_subprotocol, unopened
 from mirage_protocol import DEFAULT_WINDOW, Camera, Plane, WakeUp, encode
 
@@ -77,6 +77,7 @@ class AsyncStream:
         self._session = session
         self._news = asyncio.Event()
         self._rings: Rings | None = None
+        self._outbox = Outbox()
         self._sending = asyncio.Lock()
         self._opening = asyncio.Lock()
         self._closed = False
@@ -278,7 +279,7 @@ class AsyncStream:
             frame_id, pieces = talk.frame(planes, motion_from, camera, awaited=awaited)
             rings = self._rings
             if rings is None or sum(map(len, pieces)) > rings.frames.place.capacity:
-                await self._write(talk, b"".join(pieces))
+                await self._write(talk, self._outbox(pieces))
             else:
                 rings.write(pieces, again=talk.in_flight == 1)
                 if not rings.piped:
@@ -332,7 +333,7 @@ class AsyncStream:
                 talk.receive(found[1])
             self._rings.results.took()
 
-    async def _write(self, talk: Conversation, message: bytes) -> None:
+    async def _write(self, talk: Conversation, message: bytes | memoryview) -> None:
         assert self._socket is not None
         try:
             await self._socket.send(message)

@@ -33,6 +33,24 @@ def may_be_shared(url: str) -> bool:
     return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
+class Outbox:
+    """Puts a message for the WebSocket together, in memory that is used again: it is copied before `send` returns."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def __call__(self, pieces: Sequence[memoryview | bytes]) -> memoryview:
+        """Return the pieces as one."""
+        size = sum(map(len, pieces))
+        if len(self._buffer) < size:
+            self._buffer = bytearray(size)
+        whole, end = memoryview(self._buffer)[:size], 0
+        for piece in pieces:
+            whole[end : end + len(piece)] = piece
+            end += len(piece)
+        return whole
+
+
 class Buffers:
     """Memory for results, used again once nobody looks at it any more.
 

@@ -20,7 +20,7 @@ from websockets.sync.client import connect as open_websocket
 from mirage import _frames
 from mirage._errors import Closed, ConnectionLost, FrameDropped, MirageError, NotAllowed, Refused, Timeout, Unsupported
 from mirage._session import Acknowledgement, Conversation, Result, Session
-from mirage._shared import WAKE, Rings
+from mirage._shared import WAKE, Outbox, Rings
 from mirage._wire import OPTIONS, check_subprotocol, unopened
 from mirage_protocol import DEFAULT_WINDOW, Camera, Plane, WakeUp, encode
 
@@ -62,6 +62,7 @@ class Stream:
         self._sending = threading.Lock()
         self._reading = False
         self._rings: Rings | None = None
+        self._outbox = Outbox()
         self._owed = 0  # messages that were announced and not read yet
         self._sharing: int | None = None  # the thread that agrees on shared memory: no other may read meanwhile
         self._closed = False
@@ -296,7 +297,7 @@ class Stream:
                 frame_id, pieces = talk.frame(planes, motion_from, camera, awaited=awaited)
             rings = self._rings
             if rings is None or sum(map(len, pieces)) > rings.frames.place.capacity:
-                self._write(talk, b"".join(pieces))
+                self._write(talk, self._outbox(pieces))
             else:
                 rings.write(pieces, again=talk.in_flight == 1)
                 if not rings.piped:
@@ -342,7 +343,7 @@ class Stream:
         if rings is not None:
             rings.close()
 
-    def _write(self, talk: Conversation, message: bytes) -> None:
+    def _write(self, talk: Conversation, message: bytes | memoryview) -> None:
         try:
             self._socket.send(message)
         except ConnectionClosed as error:

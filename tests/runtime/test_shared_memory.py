@@ -228,7 +228,8 @@ def test_a_reader_that_never_reads_disturbs_nobody(echo_daemon: Any, peer: Any) 
             assert (source.transform(image).image == image).all()
 
 
-def test_everything_is_given_back(echo_daemon: Any) -> None:
+def test_everything_is_given_back(daemon_factory: Any) -> None:
+    echo_daemon = daemon_factory("--model", "echo")
     folder = Path(f"/proc/{echo_daemon.process.pid}/fd")
 
     def memories() -> int:
