@@ -189,6 +189,25 @@ class Blend:
         return kept
 
 
+@dataclass(frozen=True)
+class Integers:
+    """An array of whole numbers between two bounds, both included; kept as a list."""
+
+    max_items: int
+    minimum: int
+    maximum: int
+
+    def __call__(self, value: Any, field: str) -> list[int]:
+        """Return ``value``, checked."""
+        if not isinstance(value, list | tuple):
+            raise _wrong_type("an array", value, field)
+        if len(value) > self.max_items:
+            problem = f"{field} must have at most {self.max_items} items, not {len(value)}"
+            raise ProtocolError("out-of-range", problem, field)
+        check = Integer(self.minimum, self.maximum)
+        return [check(item, f"{field}.{index}") for index, item in enumerate(value)]
+
+
 def anything(value: Any, field: str) -> Any:
     """Let every value pass: what it must be is checked where it is used."""
     return value

@@ -14,11 +14,12 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_ori
 from mirage_protocol.checks import FLAG, TEXT, UNSIGNED, Binary, Choice, Integer, ListOf, MapOf, Number, Text, anything
 from mirage_protocol.errors import ErrorCode, ProtocolError, shown
 from mirage_protocol.framing import aligned, pack, pieces_of, unpack
-from mirage_protocol.limits import DEFAULT_WINDOW, MAX_SAFE_INTEGER, MAX_WINDOW, PROTOCOL_VERSION
+from mirage_protocol.limits import DEFAULT_QUALITY, DEFAULT_WINDOW, MAX_SAFE_INTEGER, MAX_WINDOW, PROTOCOL_VERSION
 from mirage_protocol.planes import Plane, lay_out, read_planes
 
 Role = Literal["source", "viewer", "controller"]
 DropReason = Literal["newer", "failed"]
+ResultFormat = Literal["raw", "jpeg"]
 Wake = Literal["pipe", "message", "none"]
 StreamState = Literal["waiting", "streaming", "recovering"]
 
@@ -69,11 +70,13 @@ class ClientHello:
     take_over: Annotated[bool, FLAG] = False
     window: Annotated[int, Integer(1, MAX_WINDOW)] = DEFAULT_WINDOW
     parameters: _Values = field(default_factory=dict)
+    result_format: Annotated[ResultFormat, Choice(get_args(ResultFormat))] = "raw"
+    quality: Annotated[int, Integer(1, 100)] = DEFAULT_QUALITY
 
 
 @dataclass(frozen=True)
 class Ready:
-    """The server accepts the client: its role, the window of frames in flight, the stream's parameters now."""
+    """The server accepts the client: its role, window and results' format as granted, the stream's parameters now."""
 
     TYPE: ClassVar[str] = "ready"
     connection: _Id
@@ -81,6 +84,8 @@ class Ready:
     stream: _Name
     window: Annotated[int, Integer(1, MAX_WINDOW)]
     parameters: _Values
+    result_format: Annotated[ResultFormat, Choice(get_args(ResultFormat))] = "raw"
+    quality: Annotated[int, Integer(1, 100)] = DEFAULT_QUALITY
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ class Frame:
 class Result:
     """One transformed frame, from the server to every subscriber of the stream.
 
+    ``stages`` are the times, on the server's clock, when each stage began and ended; ``timings`` their milliseconds.
     ``resets`` counts how often the source's memory began anew because of a cut, ``memory`` is the share of this frame
     that was remembered, 0 to 1.
     """
@@ -115,6 +121,7 @@ class Result:
     parameters: _Values = field(default_factory=dict)
     resets: _Id = 0
     memory: Annotated[float, Number(0.0, 1.0)] = 0.0
+    stages: Annotated[dict[str, tuple[int, int]], MapOf(ListOf(UNSIGNED, length=2))] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import copy
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict, cast
 
-from mirage_protocol.checks import Blend, Check, Integer, Number, Text
+from mirage_protocol.checks import Blend, Check, Integer, Integers, Number, Text
 from mirage_protocol.errors import ProtocolError, shown
 
 
@@ -22,7 +22,7 @@ class WeightedText(TypedDict):
     weight: float
 
 
-ParameterValue = str | int | float | list[WeightedText]
+ParameterValue = str | int | float | list[WeightedText] | list[int]
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,12 @@ class Parameter:
     """One control of a stream: its name, type, range (both ends included), default, unit and help.
 
     A ``blend`` is a list of `WeightedText`: its ``minimum`` and ``maximum`` are those of a weight, its ``max_length``
-    (characters) that of a text, and it has up to ``max_items``.
+    (characters) that of a text, and it has up to ``max_items``. ``integers`` are a list of up to ``max_items``, each
+    from ``minimum`` to ``maximum``.
     """
 
     name: str
-    type: Literal["text", "float", "integer", "blend"]
+    type: Literal["text", "float", "integer", "integers", "blend"]
     default: ParameterValue
     minimum: float | None = None
     maximum: float | None = None
@@ -56,6 +57,8 @@ class Parameter:
         assert self.maximum is not None
         if self.type == "integer":
             return Integer(int(self.minimum), int(self.maximum))
+        if self.type == "integers":
+            return Integers(self.max_items or 0, int(self.minimum), int(self.maximum))
         if self.type == "blend":
             return Blend(self.max_items or 0, self.max_length or 0, self.minimum, self.maximum)
         return Number(self.minimum, self.maximum)
@@ -126,6 +129,16 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             help="Which texture is generated: the same seed and frames give the same pictures.",
         ),
         Parameter(
+            "mask_ids",
+            "integers",
+            default=[],
+            minimum=0,
+            maximum=2**32 - 1,
+            max_items=64,
+            help="Objects that stay as they were rendered, such as an interface: their numbers in the frame's plane "
+            "`ids`.",
+        ),
+        Parameter(
             "transition",
             "float",
             default=0.0,
@@ -179,7 +192,7 @@ def weighted_prompts(values: Mapping[str, ParameterValue]) -> tuple[tuple[str, f
     if not isinstance(blend, list) or not blend:
         return ((str(values["prompt"]), 1.0),)
     weights: dict[str, float] = {}
-    for item in blend:
+    for item in cast("list[WeightedText]", blend):
         weights[item["text"]] = weights.get(item["text"], 0.0) + item["weight"]
     total = sum(weights.values())
     return tuple((text, weight / total) for text, weight in weights.items() if weight / total > 0.0)

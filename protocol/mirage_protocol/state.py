@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from mirage_protocol.errors import ErrorCode, ProtocolError
-from mirage_protocol.limits import DEFAULT_MAX_HEIGHT, DEFAULT_MAX_WIDTH, DEFAULT_WINDOW, PROTOCOL_VERSION
+from mirage_protocol.limits import (
+    DEFAULT_MAX_HEIGHT,
+    DEFAULT_MAX_WIDTH,
+    DEFAULT_QUALITY,
+    DEFAULT_WINDOW,
+    PROTOCOL_VERSION,
+)
 from mirage_protocol.messages import (
     Acknowledged,
     Camera,
@@ -20,6 +26,7 @@ from mirage_protocol.messages import (
     ParametersChanged,
     Ready,
     Result,
+    ResultFormat,
     Role,
     ServerHello,
     ServerMessage,
@@ -159,6 +166,8 @@ class ClientProtocol:
         take_over: bool = False,
         window: int = DEFAULT_WINDOW,
         parameters: Mapping[str, ParameterValue] | None = None,
+        result_format: ResultFormat = "raw",
+        quality: int = DEFAULT_QUALITY,
     ) -> bytes:
         """Return the answer to the server's hello."""
         return encode(
@@ -169,6 +178,8 @@ class ClientProtocol:
                 take_over=take_over,
                 window=window,
                 parameters=dict(parameters or {}),
+                result_format=result_format,
+                quality=quality,
             )
         )
 

@@ -77,7 +77,10 @@ def to_json(value: Any) -> Any:
     """Return a message, or a part of one, as the vectors write it: integers as decimal strings, binary in base64."""
     if isinstance(value, Plane):
         data = base64.b64encode(value.data).decode()
-        return {"format": value.format, "width": str(value.width), "height": str(value.height), "data": data}
+        written = {"format": value.format, "width": str(value.width), "height": str(value.height), "data": data}
+        if value.stride is not None:
+            written["stride"] = str(value.stride)
+        return written | ({"bottom_up": True} if value.bottom_up else {})
     if dataclasses.is_dataclass(value):
         fields = {spec.name: getattr(value, spec.name) for spec in dataclasses.fields(value)}
         kind = {"type": value.TYPE} if hasattr(value, "TYPE") else {}

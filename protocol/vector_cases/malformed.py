@@ -102,6 +102,9 @@ def server_cases() -> Iterator[Case]:
     yield "result: a timing is infinite", result(timings={"queue": float("inf")}), "out-of-range", "timings.queue"
     yield "result: a timing is negative", result(timings={"queue": -0.5}), "out-of-range", "timings.queue"
     yield "result: a timing is text", result(timings={"queue": "1 ms"}), "wrong-type", "timings.queue"
+    yield "result: a stage that never ends", result(stages={"queue": [1]}), "out-of-range", "stages.queue"
+    yield "result: a stage before there was time", result(stages={"queue": [-1, 1]}), "out-of-range", "stages.queue.0"
+    yield "result: a stage of floats", result(stages={"queue": [0.5, 1]}), "wrong-type", "stages.queue.0"
     yield "result: timings are an array", result(timings=[1.0]), "wrong-type", "timings"
     yield "result: resets are negative", result(resets=-1), "out-of-range", "resets"
     yield "result: resets are 2^53", result(resets=LARGEST + 1), "out-of-range", "resets"
@@ -226,6 +229,9 @@ def hello_cases() -> Iterator[Case]:
     yield "hello: window of 0", packed(hello | {"window": 0}), "out-of-range", "window"
     yield "hello: window of 65", packed(hello | {"window": 65}), "out-of-range", "window"
     yield "hello: window is a float", packed(hello | {"window": 2.5}), "wrong-type", "window"
+    yield "hello: results as GIF", packed(hello | {"result_format": "gif"}), "out-of-range", "result_format"
+    yield "hello: quality of 0", packed(hello | {"quality": 0}), "out-of-range", "quality"
+    yield "hello: quality of 101", packed(hello | {"quality": 101}), "out-of-range", "quality"
     yield "hello: parameters are text", packed(hello | {"parameters": "ink"}), "wrong-type", "parameters"
 
 
@@ -285,6 +291,13 @@ def plane_cases() -> Iterator[Case]:
     yield "color: height 16,385", color(height=16_385), "out-of-range", "planes.color.height"
     yield "color: size is one too small", color(size=7), "plane-size", "planes.color.size"
     yield "color: size is one too large", color(size=9), "plane-size", "planes.color.size"
+    yield "color: stride under a row", color(stride=7), "plane-size", "planes.color.stride"
+    yield "color: stride 0", color(stride=0), "out-of-range", "planes.color.stride"
+    yield "color: stride with no room for it", color(height=2, stride=12), "plane-size", "planes.color.size"
+    yield "color: bottom_up is a number", color(bottom_up=1), "wrong-type", "planes.color.bottom_up"
+    yield "color: a JPEG with a stride", color("jpeg", stride=8), "plane-size", "planes.color.stride"
+    odd = frame(planes={"color": described(), "depth": described("r32f", 2, 1, stride=9)})
+    yield "depth: stride that is no multiple of 4", odd, "plane-size", "planes.depth.stride"
     yield "color: size 0", color(size=0), "plane-size", "planes.color.size"
     yield "color: rgb8 with the size of rgba8", color("rgb8"), "plane-size", "planes.color.size"
     yield (

@@ -37,7 +37,7 @@ def client_messages() -> Iterator[tuple[str, bytes, Message]]:
     yield "frame: a nil plane is absent", frame(planes={"color": described(), "depth": None}), basic
     yield "frame: unknown fields", frame(mood=[1, {"x": None}], size=2**64 - 1, blob=b"\x00\xff", speed=-1.5), basic
     yield "frame: 8 maps deep", frame(extra=nested(7)), basic
-    yield "frame: unknown fields of a plane", frame(planes={"color": described(stride=8, name="main")}), basic
+    yield "frame: unknown fields of a plane", frame(planes={"color": described(pitch=8, name="main")}), basic
     yield "frame: an unknown plane", frame(planes={"color": described(), "albedo": {"format": 3}}), basic
     yield "frame: bytes after the last plane", frame(bytes(range(8)) + b"ignored"), basic
     padding = frame().replace(bytes(range(8)), b"")
@@ -73,13 +73,18 @@ def plain_client_messages() -> Iterator[tuple[str, Message]]:
         "coherence": 0.875,
         "steps": 2,
         "seed": 2**31 - 1,
+        "mask_ids": [0, 2**32 - 1],
         "transition": 1.5,
     }
-    yield "hello: every field", ClientHello("source", 1, "engine 4.6", "s3cret", True, 64, everything)
+    yield "hello: every field", ClientHello("source", 1, "engine 4.6", "s3cret", True, 64, everything, "jpeg", 100)
     yield "hello: another version", ClientHello("source", 2)
     yield "hello: unicode token", ClientHello("source", token="шифр-🔑")
     yield "frame: rgba8", Frame(0, {"color": plane("rgba8", 2, 1)})
     yield "frame: rgb8, odd size", Frame(1, {"color": plane("rgb8", 3, 5)})
+    padded = Plane.of("rgb8", 3, 2, bytes(range(21)), stride=12)
+    yield "frame: rows with padding", Frame(4, {"color": padded})
+    upside_down = Plane.of("rg16f", 3, 2, bytes(range(28)), stride=16, bottom_up=True)
+    yield "frame: the last row first", Frame(5, {"color": padded, "motion": upside_down}, motion_from=4)
     yield "frame: one pixel", Frame(2, {"color": plane("rgb8", 1, 1)})
     yield "frame: jpeg", Frame(3, {"color": plane("jpeg", 640, 360)})
     yield "frame: the largest numbers", Frame(LARGEST, {"color": PIXELS}, time=LARGEST, motion_from=LARGEST - 1)
@@ -125,7 +130,7 @@ def server_messages() -> Iterator[tuple[str, bytes, Message]]:
         yield name, protocol.encode(message), message
     least = protocol.Result(1, {"color": PIXELS}, time=2)
     yield "result: only what it needs", result(), least
-    optional = ("dropped", "dropped_ids", "received", "sent", "timings", "parameters", "resets", "memory")
+    optional = ("dropped", "dropped_ids", "received", "sent", "timings", "parameters", "resets", "memory", "stages")
     yield "result: nil is absent", result(**dict.fromkeys(optional)), least
     everything = protocol.Result(1, {"color": PIXELS}, time=2, resets=1, memory=1.0)
     yield "result: an integer serves for the memory", result(resets=1, memory=1), everything
@@ -163,6 +168,7 @@ def plain_server_messages() -> Iterator[tuple[str, Message]]:
     yield "hello: token required", ServerHello(1, "mirage", "a-1_b", model, capabilities, table, True)
     yield "hello: nothing known", ServerHello(1, "", "main", {}, {}, ())
     yield "ready", protocol.Ready(1, "source", "main", 2, protocol.defaults())
+    yield "ready: results as JPEG", protocol.Ready(2, "viewer", "main", 2, {}, "jpeg", 70)
     yield "ready: the largest numbers", protocol.Ready(LARGEST, "controller", "main", 64, {"seed": 2**31 - 1})
     yield "result", protocol.Result(5, {"color": plane("rgb8", 3, 2)}, time=17)
     timings = {"queue": 0.25, "preprocess": 0.5, "temporal": 1.75, "diffusion": 19.5, "render": 0.125, "transfer": 0.0}
@@ -185,6 +191,7 @@ def plain_server_messages() -> Iterator[tuple[str, Message]]:
         record,
         resets=2,
         memory=0.8125,
+        stages={"queue": (1_000_000, 1_000_250), "diffusion": (1_002_500, 1_022_000)},
     )
     yield "result: every field", whole
     yield "result: a cut", protocol.Result(7, {"color": PIXELS}, resets=LARGEST, memory=0.0)

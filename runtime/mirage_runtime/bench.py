@@ -2,57 +2,40 @@
 
 Engine, pipeline, end to end and a bare echo of the same bytes take turns, so that a noisy machine is noisy for all. The
 frames pan over a picture, so that there is motion to find and a memory to move.
-Run as a module it is the bare echo server.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import importlib.util
 import itertools
-import os
-import platform
-import re
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
 import numpy as np
-from websockets.asyncio.server import ServerConnection
-from websockets.asyncio.server import serve as serve_websocket
-from websockets.sync.client import ClientConnection
-from websockets.sync.client import connect as connect_websocket
 
 import mirage
 from mirage_runtime.config import DEFAULT_MODEL_PIXELS, cache_dir
-from mirage_runtime.errors import MirageRuntimeError
+from mirage_runtime.measuring import (
+    PATIENCE,
+    START_TIMEOUT,
+    Times,
+    machine,
+    server,
+    websocket_client,
+    websocket_echo,
+    websocket_round_trip,
+)
 from mirage_runtime.models import Context, Image, Settings
 from mirage_runtime.models.lsd import LsdMini
 from mirage_runtime.pipeline import Pipeline
 
 SIZES = ((512, 288), (768, 432), (1920, 1080))
 PROMPT = "ink"
-_START_TIMEOUT = 120.0
 _FRAMES = 16  # of the pan, there and back
 _PAN = (5, 1)  # pixels a frame
-
-
-@dataclass
-class Times:
-    """Milliseconds of one thing, many times."""
-
-    samples: list[float] = field(default_factory=list)
-
-    def percentile(self, percent: float) -> float:
-        """Return a percentile, in milliseconds."""
-        return float(np.percentile(self.samples, percent))
 
 
 @dataclass
@@ -111,18 +94,18 @@ def measure(
     model.prepare(432, 768)
     options = [] if threads is None else ["--threads", str(threads)]
     began = time.perf_counter()
-    with _server("mirage_runtime", "serve", "--port", "0", "--log-level", "warning", *options) as daemon:
+    with server("mirage_runtime", "serve", "--port", "0", "--log-level", "warning", *options) as daemon:
         url = f"ws://127.0.0.1:{daemon}/bench"
         with (
-            mirage.connect(url, timeout=_START_TIMEOUT) as stream,
-            mirage.connect(f"{url}-alone", timeout=_START_TIMEOUT) as alone,
-            _server("mirage_runtime.bench") as echo,
+            mirage.connect(url, timeout=START_TIMEOUT) as stream,
+            mirage.connect(f"{url}-alone", timeout=START_TIMEOUT) as alone,
+            websocket_echo() as echo,
         ):
             stream.set(prompt=PROMPT)
             alone.set(prompt=PROMPT, coherence=0.0)
-            stream.transform(pan(768, 432)[0], timeout=_START_TIMEOUT)
+            stream.transform(pan(768, 432)[0], timeout=START_TIMEOUT)
             first = time.perf_counter() - began
-            bench = _Bench(model, rival, stream, alone, f"ws://127.0.0.1:{echo}", frames, rounds, seconds)
+            bench = _Bench(model, rival, stream, alone, echo, frames, rounds, seconds)
             reports = []
             for width, height in sizes:
                 progress(f"measuring {width}x{height}")
@@ -137,7 +120,7 @@ class _Bench:
         rival: LsdMini | None,
         stream: mirage.Stream,
         alone: mirage.Stream,
-        echo: str,
+        echo: int,
         frames: int,
         rounds: int,
         seconds: float,
@@ -165,18 +148,18 @@ class _Bench:
             model.denoise(source, condition=condition, memory=source, validity=trusted)
 
         def end_to_end() -> None:
-            for stage, milliseconds in self._stream.transform(next(frames), timeout=60.0).timings.items():
+            for stage, milliseconds in self._stream.transform(next(frames), timeout=PATIENCE).timings.items():
                 stages.setdefault(stage, Times()).samples.append(milliseconds)
 
-        with connect_websocket(self._echo, compression=None, max_size=None) as echo:
+        with websocket_client(self._echo) as echo:
             # The bytes that a frame and its result have on the wire, within a header.
             payload = next(frames).tobytes()
             subjects: dict[str, Callable[[], object]] = {
                 "engine": lambda: engine(self._model),
                 "pipeline": lambda: self._pipeline(next(frames), settings, context=Context("bench")),
                 "end_to_end": end_to_end,
-                "alone": lambda: self._alone.transform(next(frames), timeout=60.0),
-                "echo": lambda: _round_trip(echo, payload),
+                "alone": lambda: self._alone.transform(next(frames), timeout=PATIENCE),
+                "echo": lambda: websocket_round_trip(echo, payload),
             }
             if self._rival is not None:
                 rival = self._rival
@@ -218,16 +201,11 @@ class _Bench:
         self._stream.send(next(frames))
         while time.perf_counter() - began < self._seconds:
             self._stream.send(next(frames))
-            self._stream.receive(timeout=60.0)
+            self._stream.receive(timeout=PATIENCE)
             done += 1
         elapsed = time.perf_counter() - began
-        self._stream.receive(timeout=60.0)
+        self._stream.receive(timeout=PATIENCE)
         return done / elapsed
-
-
-def _round_trip(connection: ClientConnection, payload: bytes) -> None:
-    connection.send(payload)
-    connection.recv()
 
 
 def pan(width: int, height: int) -> list[Image]:
@@ -251,57 +229,3 @@ def _onnxruntime_model(threads: int | None) -> LsdMini | None:
     if importlib.util.find_spec("onnxruntime") is None:
         return None
     return LsdMini(engine="onnxruntime", threads=threads)
-
-
-@contextlib.contextmanager
-def _server(module: str, *arguments: str) -> Iterator[int]:
-    """Run a module that says its port on standard error, and give that port."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, *arguments], stdin=subprocess.DEVNULL, stderr=out
-            )
-        try:
-            yield _port(process, log)
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-def _port(process: subprocess.Popen[bytes], log: Path) -> int:
-    deadline = time.monotonic() + _START_TIMEOUT
-    while time.monotonic() < deadline and process.poll() is None:
-        if match := re.search(r"http://\S+?:(\d+)/", log.read_text(errors="replace")):
-            return int(match[1])
-        time.sleep(0.01)
-    raise MirageRuntimeError("a server for the bench did not start: try `mirage serve` to see why")
-
-
-def machine() -> str:
-    """Return the processor, its cores and what it can, in one line."""
-    name, flags = platform.processor() or platform.machine(), ""
-    with contextlib.suppress(OSError):
-        text = Path("/proc/cpuinfo").read_text()
-        name = next(iter(re.findall(r"model name\s*:\s*(.+)", text)), name)
-        flags = next(iter(re.findall(r"flags\s*:\s*(.+)", text)), "")
-    extras = [label for flag, label in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512 BF16")) if flag in flags.split()]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name.strip()}, {cores} cores{''.join(f', {extra}' for extra in extras)}, {platform.system()}"
-
-
-async def _echo_forever() -> None:
-    """Give back every message as it is: the floor under every round trip."""
-
-    async def echo(connection: ServerConnection) -> None:
-        async for message in connection:
-            await connection.send(message)
-
-    async with serve_websocket(echo, "127.0.0.1", 0, compression=None, max_size=None) as server:
-        sys.stderr.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/\n")
-        sys.stderr.flush()
-        await server.serve_forever()
-
-
-if __name__ == "__main__":
-    asyncio.run(_echo_forever())

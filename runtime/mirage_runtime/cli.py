@@ -28,6 +28,7 @@ from mirage_runtime.errors import MirageRuntimeError
 
 if TYPE_CHECKING:
     from mirage_runtime import bench as benchmark
+    from mirage_runtime import transport_bench
 
 app = typer.Typer(
     name="mirage",
@@ -38,6 +39,8 @@ app = typer.Typer(
 )
 train_app = typer.Typer(help="Train a model (needs the extra [train]).", no_args_is_help=True)
 eval_app = typer.Typer(help="Measure a model on pictures it never saw (needs the extra [train]).", no_args_is_help=True)
+bench_app = typer.Typer(invoke_without_command=True)
+app.add_typer(bench_app, name="bench")
 app.add_typer(train_app, name="train")
 app.add_typer(eval_app, name="eval")
 
@@ -50,6 +53,8 @@ Engine = Annotated[str, typer.Option(help="What computes the model: auto or open
 Token = Annotated[str | None, typer.Option(envvar="MIRAGE_TOKEN", help="Secret that clients must give.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the engine; default: one a physical core.")]
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Sizes = Annotated[list[str] | None, typer.Option("--size", metavar="WxH", help="A size to measure; may be repeated.")]
 
 
 def main() -> None:
@@ -341,15 +346,19 @@ def _needs_training() -> Iterator[None]:
         raise MirageRuntimeError(problem) from None
 
 
-@app.command()
+@bench_app.callback()
 def bench(
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    context: typer.Context,
+    json_output: Json = False,
     frames: Annotated[int, typer.Option(min=1, help="Frames a round; there are four rounds.")] = 60,
     seconds: Annotated[float, typer.Option(min=0.5, help="How long each size streams for its rate.")] = 5.0,
-    size: Annotated[list[str] | None, typer.Option(metavar="WxH", help="A size to measure; may be repeated.")] = None,
+    size: Sizes = None,
     threads: Threads = None,
 ) -> None:
     """Measure engine, pipeline and round trip beside bare echoes, in one run."""
+    if context.invoked_subcommand is not None:
+        _check_no_options_before(context)
+        return
     from mirage_runtime import bench as benchmark
 
     sizes = [parse_size(text) for text in size or ()] or benchmark.SIZES
@@ -388,3 +397,72 @@ def _print_bench(report: benchmark.Report) -> None:
     output.print(report.machine, highlight=False)
     output.print(table)
     output.print(f"from start to the first transformed frame: {report.first_frame_seconds:.1f} s", highlight=False)
+
+
+def _check_no_options_before(context: typer.Context) -> None:
+    """Raise `MirageRuntimeError` for options that stand before a verb: they would be passed over in silence."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            verb = context.invoked_subcommand
+            raise MirageRuntimeError(f"options go behind '{verb}': mirage bench {verb} [OPTIONS]")
+
+
+@bench_app.command("transport")
+def bench_transport(
+    json_output: Json = False,
+    frames: Annotated[int, typer.Option(min=1, help="Frames a turn; it ends after 0.4 s with fewer.")] = 40,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns that each thing takes.")] = 6,
+    size: Sizes = None,
+) -> None:
+    """Measure shared memory and WebSocket beside bare copies and bare echoes, in one run."""
+    from mirage_runtime import transport_bench
+
+    sizes = [parse_size(text) for text in size or ()] or transport_bench.SIZES
+    with errors.status("starting") as status:
+        report = transport_bench.measure(
+            sizes=sizes, frames=frames, rounds=rounds, progress=lambda line: status.update(line)
+        )
+    if json_output:
+        typer.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        _print_transport_bench(report)
+
+
+def _print_transport_bench(report: transport_bench.Report) -> None:
+    table = Table(caption="milliseconds of a round trip with the model echo; in turns, in one run")
+    table.add_column("rgba frames")
+    for size in report.sizes:
+        table.add_column(size.size, justify="right")
+    spreads: dict[str, Callable[[transport_bench.SizeReport], transport_bench.Spread]] = {
+        "shared memory": lambda size: size.shared_memory,
+        "WebSocket": lambda size: size.websocket,
+        "4 copies, hot": lambda size: size.copies_hot,
+        "4 copies, memory": lambda size: size.copies_through_memory,
+        "bare WebSocket": lambda size: size.bare_websocket,
+        "bare, 64 bytes": lambda size: size.bare_websocket_64_bytes,
+        "bare TCP": lambda size: size.bare_tcp,
+    }
+    ratios: dict[str, Callable[[transport_bench.SizeReport], float]] = {
+        "shared / hot": lambda size: size.shared_to_copies_hot,
+        "shared / memory": lambda size: size.shared_to_copies_through_memory,
+        "(shared - hot) / 64 B": lambda size: size.shared_beyond_copies_to_64_bytes,
+        "WebSocket / bare": lambda size: size.websocket_to_bare,
+    }
+    for label, spread in spreads.items():
+        measured = [spread(size) for size in report.sizes]
+        table.add_row(f"{label} p50", *(f"{figure.p50:.3f}" for figure in measured))
+        table.add_row("  p95", *(f"{figure.p95:.3f}" for figure in measured), style="dim")
+    table.add_section()
+    for label, ratio in ratios.items():
+        table.add_row(label, *(f"{ratio(size):.2f}" for size in report.sizes))
+    output = Console()
+    output.print(report.machine, highlight=False)
+    output.print(table)
+    notes = (
+        "hot: copies between the same two buffers; memory: each copy into another buffer, as a frame is handed on",
+        "goals at 1920x1080: shared / hot at most 3, WebSocket / bare at most 1.3",
+        "goal at 768x432: (shared - hot) / 64 B at most 1.3",
+    )
+    for note in notes:
+        output.print(note, highlight=False, soft_wrap=True)

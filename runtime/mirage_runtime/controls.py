@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from mirage_protocol import ParameterValue, defaults, weighted_prompts
 from mirage_runtime.models import Settings
@@ -70,12 +70,16 @@ class Controls:
             coherence=self._number("coherence"),
             steps=int(self._number("steps")),
             seeds=self._seeds.at(now),
+            mask_ids=self._mask(),
         )
 
     def _number(self, name: str) -> float:
         value = self.values[name]
         assert isinstance(value, int | float)
         return value
+
+    def _mask(self) -> tuple[int, ...]:
+        return tuple(cast("list[int]", self.values["mask_ids"]))
 
     def _seed(self) -> Seeds:
         return ((int(self._number("seed")), 1.0),)
@@ -120,4 +124,5 @@ def describe(settings: Settings, values: Mapping[str, ParameterValue]) -> dict[s
         "steps": settings.steps,
         "seed": values["seed"],
         "seeds": [{"seed": seed, "weight": weight} for seed, weight in settings.seeds],
+        "mask_ids": list(settings.mask_ids),
     }

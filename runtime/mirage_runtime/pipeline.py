@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mirage_runtime.clock import microseconds
 from mirage_runtime.models import Context, Image, Model, Outcome, Settings
 from mirage_runtime.temporal.stream import Embedding, TemporalStream
 
@@ -21,15 +21,15 @@ STAGES = ("preprocess", "temporal", "diffusion", "render")
 
 @dataclass
 class Stopwatch:
-    """Milliseconds a stage."""
+    """When each stage began and ended, in microseconds."""
 
-    timings: dict[str, float] = field(default_factory=dict)
-    _last: float = field(default_factory=time.perf_counter)
+    stages: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _last: int = field(default_factory=microseconds)
 
     def lap(self, stage: str) -> None:
         """Book the time since the last lap under ``stage``."""
-        now = time.perf_counter()
-        self.timings[stage] = (now - self._last) * 1000.0
+        now = microseconds()
+        self.stages[stage] = (self._last, now)
         self._last = now
 
 
@@ -73,8 +73,10 @@ class Pipeline:
             stream.keep(look)
         watch.lap("diffusion")
         result = render(look, frame, settings.strength, out)
+        if settings.mask_ids and context is not None and context.ids is not None:
+            keep_objects(result, frame, context.ids, settings.mask_ids)
         watch.lap("render")
-        return Outcome(result, watch.timings, known.share, known.reset)
+        return Outcome(result, watch.stages, known.share, known.reset)
 
     def _stream(self, context: Context | None) -> TemporalStream:
         """What is carried along for the context's stream; the streams that came last are kept."""
@@ -147,6 +149,18 @@ def render(look: Image, frame: Image, strength: float, out: Image | None = None)
     cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA, dst=out)
     cv2.mixChannels([frame], [out], [3, 3])
     return out
+
+
+def keep_objects(picture: Image, frame: Image, ids: NDArray[np.uint32], masked: tuple[int, ...]) -> None:
+    """Give back the pixels of ``frame`` that show ``masked`` objects, in place.
+
+    ``ids`` has the frame's size or a whole fraction of it. An object's edge stays as hard as its ids are.
+    """
+    mask = np.isin(ids, np.array(masked, np.uint32)).view(np.uint8)
+    if not mask.any():
+        return
+    height, width = frame.shape[:2]
+    cv2.copyTo(frame, cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), picture)
 
 
 def _mix(picture: Image, frame: Image, strength: float, out: Image) -> None:

@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
 
 from mirage_protocol import (
     Dropped,
@@ -26,11 +28,13 @@ from mirage_protocol import (
     encode_pieces,
     implied,
 )
+from mirage_runtime.clock import microseconds
 from mirage_runtime.controls import Controls, describe
+from mirage_runtime.jpeg import Encoder, Job
 from mirage_runtime.metrics import Metrics
 from mirage_runtime.models import Settings
 from mirage_runtime.worker.handle import FrameFailed, Outcome, Overwritten, Transformed, WorkerHandle, WorkerLost
-from mirage_runtime.worker.planes import Lease, Moved, Target, Work
+from mirage_runtime.worker.planes import Lease, Moved, Target, Work, result_format
 
 _log = logging.getLogger("mirage.stream")
 
@@ -38,11 +42,6 @@ _DROPPED_IDS_KEPT = 64
 # Never used twice: a stream that is left and made again under its name must not find the old one's memory.
 _source_numbers = itertools.count(1)
 _MOST_MOTION = 4  # frames that motion is composed over; beyond, it is estimated
-
-
-def microseconds() -> int:
-    """Return the monotonic clock that results carry."""
-    return time.monotonic_ns() // 1000
 
 
 class Encoded:
@@ -71,6 +70,8 @@ class Subscriber(Protocol):
     """A connection, as a stream sees it."""
 
     role: Role
+    quality: int | None
+    """Of the JPEGs that it wants results as; None where it wants them as they are."""
 
     def post(self, message: Message) -> None:
         """Queue a message; never waits."""
@@ -119,6 +120,7 @@ class Stream:
         self._resets = 0
         self._metrics = metrics
         self._on_frame = on_frame
+        self._encoder = Encoder(self._post_jpegs, self._drop_unsent)
 
     @property
     def deserted(self) -> bool:
@@ -167,10 +169,8 @@ class Stream:
     def work(self, waiting: Waiting, settings: Settings) -> Work:
         """Return what the worker is given of a frame. Each source has a memory of its own."""
         frame = waiting.frame
-        if waiting.source is self.source:
-            waiting.target = waiting.source.reserve(len(frame.planes["color"].data))
         planes = frame.planes
-        return Work(
+        work = Work(
             self.name,
             frame.id,
             planes["color"],
@@ -178,10 +178,13 @@ class Stream:
             source=self._source_number,
             motion=waiting.motion,
             depth=planes.get("depth"),
+            ids=planes.get("ids"),
             camera=frame.camera,
             lease=waiting.lease,
-            target=waiting.target,
         )
+        if waiting.source is self.source and waiting.source.quality is None:
+            waiting.target = waiting.source.reserve(work.result_size)
+        return dataclasses.replace(work, target=waiting.target)
 
     def take(self) -> Waiting | None:
         """Take the newest frame out of the mailbox."""
@@ -217,7 +220,7 @@ class Stream:
         try:
             self._send(waiting, record, transformed)
         finally:
-            self._metrics.observe(self.name, transformed.timings)
+            self._metrics.observe(self.name, _milliseconds(transformed.stages))
 
     def _send(self, waiting: Waiting, record: dict[str, Any], transformed: Transformed) -> None:
         frame, color = waiting.frame, waiting.frame.planes["color"]
@@ -226,13 +229,14 @@ class Stream:
         self._resets += transformed.reset
         result = Result(
             frame.id,
-            {"color": Plane(color.format, color.width, color.height, transformed.data)},
+            {"color": Plane(result_format(color), color.width, color.height, transformed.data)},
             time=frame.time,
             dropped=self._dropped,
             dropped_ids=tuple(self._dropped_ids),
             received=waiting.received,
             sent=microseconds(),
-            timings=transformed.timings,
+            timings=_milliseconds(transformed.stages),
+            stages=transformed.stages,
             parameters=record,
             resets=self._resets,
             memory=transformed.memory,
@@ -243,9 +247,45 @@ class Stream:
         for subscriber in self._subscribers:
             if subscriber.role == "controller" or (passed_on and subscriber is waiting.source):
                 continue
-            replaced = subscriber.post_result(frame.id, encoded)
-            if replaced is not None and subscriber is self.source:
-                self.drop(replaced, subscriber, "newer", "unread")
+            if subscriber.quality is None:
+                self._post_result(subscriber, frame.id, encoded)
+        qualities = {subscriber.quality for subscriber in self._subscribers if subscriber.role != "controller"} - {None}
+        if qualities:
+            plane = result.planes["color"]
+            picture = np.frombuffer(plane.data, np.uint8).reshape(plane.height, plane.width, -1).copy()
+            self._encoder.offer(Job(result, picture, cast("set[int]", qualities)))
+
+    def _post_result(self, subscriber: Subscriber, frame_id: int, encoded: Encoded) -> None:
+        replaced = subscriber.post_result(frame_id, encoded)
+        if replaced is not None and subscriber is self.source:
+            self.drop(replaced, subscriber, "newer", "unread")
+
+    def _post_jpegs(self, result: Result, files: dict[int, bytes], took: tuple[int, int]) -> None:
+        """Send a result to those who want it as JPEG."""
+        self._metrics.stages.labels(self.name, "encode").observe((took[1] - took[0]) / 1e6)
+        color = result.planes["color"]
+        result = dataclasses.replace(
+            result,
+            sent=microseconds(),
+            stages=result.stages | {"encode": took},
+            timings=result.timings | {"encode": (took[1] - took[0]) / 1000.0},
+        )
+        messages = {
+            quality: Encoded(
+                dataclasses.replace(
+                    result, planes={"color": Plane("jpeg", color.width, color.height, memoryview(data))}
+                )
+            )
+            for quality, data in files.items()
+        }
+        for subscriber in self._subscribers:
+            if subscriber.role != "controller" and subscriber.quality in messages:
+                self._post_result(subscriber, result.id, messages[subscriber.quality])
+
+    def _drop_unsent(self, result: Result) -> None:
+        """Note that a result was replaced before it was encoded."""
+        if self.source is not None and self.source.quality is not None:
+            self.drop(result.id, self.source, "newer", "unread")
 
     def status(self, worker: WorkerHandle) -> Status:
         """Return what the stream is doing."""
@@ -277,13 +317,13 @@ class Dispatcher:
     def _begin(self, stream: Stream, waiting: Waiting) -> None:
         settings = stream.controls.resolve(time.monotonic())
         record = describe(settings, stream.controls.values)
-        queued = (microseconds() - waiting.received) / 1000.0
+        queued = (waiting.received, microseconds())
 
         def done(outcome: Outcome) -> None:
             self._busy = False
             self.wake()
             if isinstance(outcome, Transformed):
-                outcome.timings["queue"] = queued
+                outcome.stages["queue"] = queued
                 self._publish(stream, waiting, record, outcome)
             else:
                 self._fail(stream, waiting, outcome)
@@ -336,6 +376,13 @@ def _kept(waiting: Waiting) -> tuple[Moved, ...]:
     )
     intact = waiting.lease is None or waiting.lease.intact()
     return (*copied, *waiting.motion[1:]) if intact else ()
+
+
+def _milliseconds(stages: Mapping[str, tuple[int, int]]) -> dict[str, float]:
+    """Return how long each stage took; `transfer` is the way to the worker and back."""
+    took = {stage: (ended - began) / 1000.0 for stage, (began, ended) in stages.items()}
+    took["transfer"] = max(0.0, took.pop("handover", 0.0)) + max(0.0, took.pop("return", 0.0))
+    return took
 
 
 def _motion(frame: Frame) -> tuple[Moved, ...]:

@@ -18,7 +18,7 @@ from mirage._errors import Closed, ConnectionLost, FrameDropped, NotAllowed, Ref
 from mirage._session import Acknowledgement, Conversation, Result, Session
 from mirage._shared import WAKE, Outbox, Rings
 from mirage._wire import OPTIONS, check_subprotocol, unopened
-from mirage_protocol import DEFAULT_WINDOW, Camera, Plane, WakeUp, encode
+from mirage_protocol import DEFAULT_QUALITY, DEFAULT_WINDOW, Camera, Plane, WakeUp, encode
 
 _Outcome = TypeVar("_Outcome")
 
@@ -31,11 +31,23 @@ def connect_async(
     token: str | None = None,
     take_over: bool = False,
     window: int = DEFAULT_WINDOW,
+    compression: Literal["auto", "raw", "jpeg"] = "auto",
+    quality: int = DEFAULT_QUALITY,
     timeout: float = 10.0,
 ) -> Connecting:
     """Connect as `mirage.connect` does: ``async with connect_async() as stream``, or ``await connect_async()``."""
     return Connecting(
-        Session.of(url, transport, role, token=token, take_over=take_over, window=window, timeout=timeout)
+        Session.of(
+            url,
+            transport,
+            role,
+            compression=compression,
+            quality=quality,
+            token=token,
+            take_over=take_over,
+            window=window,
+            timeout=timeout,
+        )
     )
 
 
@@ -271,12 +283,12 @@ class AsyncStream:
         awaited: bool = False,
     ) -> tuple[Conversation, int]:
         talk = await self._talk()
-        planes = talk.planes(frame, extra)
+        prepared = talk.prepare(frame, extra)
         camera = _frames.to_camera(camera)
         async with self._sending:  # ids must reach the server in their order
             await self._until(talk.may_send)
-            await self._share(talk, planes)
-            frame_id, pieces = talk.frame(planes, motion_from, camera, awaited=awaited)
+            await self._share(talk, prepared.planes)
+            frame_id, pieces = talk.frame(prepared, motion_from, camera, awaited=awaited)
             rings = self._rings
             if rings is None or sum(map(len, pieces)) > rings.frames.place.capacity:
                 await self._write(talk, self._outbox(pieces))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from mirage._errors import InvalidFrame, Unsupported
@@ -22,18 +24,34 @@ _FORMATS: Mapping[str, tuple[str, tuple[str, ...], str, str]] = {
 }
 """Format, element types taken, element type sent and what is expected, of the planes that are not pictures."""
 _CHANNELS = {3: "rgb8", 4: "rgba8"}
+_MOST_PADDING: Final = 1.25
+"""How much longer than its pixels a row may be and still be sent as it lies."""
 
 
-def to_planes(frame: Any, extra: Mapping[str, Any] | None, limits: Mapping[str, Any]) -> dict[str, Plane]:
+@dataclass(frozen=True)
+class Prepared:
+    """A picture and its extra planes as the protocol takes them."""
+
+    planes: Mapping[str, Plane]
+    alpha: NDArray[np.uint8] | None = None
+    """What a JPEG cannot hold: the result is given it back here."""
+
+
+def prepare(
+    frame: Any, extra: Mapping[str, Any] | None, limits: Mapping[str, Any], quality: int | None = None
+) -> Prepared:
     """Return a picture and its extra planes as the protocol takes them; copies only what it has to convert.
 
-    ``limits`` is what the server said that it can do: planes that it has no use for are left out. Raises
-    `InvalidFrame`.
+    ``limits`` is what the server said that it can do: planes that it has no use for are left out. With a ``quality``
+    the picture becomes a JPEG where the server takes one. Raises `InvalidFrame`.
     """
     color = _picture(frame, "a frame")
     _check_size(color, limits)
-    planes = {"color": color}
     wanted = limits.get("planes")
+    alpha = None
+    if quality is not None and isinstance(wanted, Mapping) and "jpeg" in (wanted.get("color") or ()):
+        color, alpha = _jpeg(frame, quality)
+    planes = {"color": color}
     for name, array in (extra or {}).items():
         plane = _plane(name, array)
         if color.width % plane.width or color.width * plane.height != color.height * plane.width:
@@ -41,15 +59,23 @@ def to_planes(frame: Any, extra: Mapping[str, Any] | None, limits: Mapping[str, 
             raise InvalidFrame(f"the plane '{name}' must have the frame's size: {problem}", field=f"planes.{name}")
         if not isinstance(wanted, Mapping) or name in wanted:
             planes[name] = plane
-    return planes
+    return Prepared(planes, alpha)
 
 
-def to_image(plane: Plane) -> Image:
-    """Return the picture in a colour plane: a read-only view of the message that it came in."""
+def to_image(plane: Plane, alpha: NDArray[np.uint8] | None = None) -> Image:
+    """Return the picture in a colour plane: a read-only view of the message that it came in, unless it is a JPEG.
+
+    ``alpha`` is given to what was sent as a JPEG, which has none of its own.
+    """
     if plane.format == "jpeg":
-        return _decode_jpeg(plane)
+        return _decoded(plane, alpha)
     channels = 4 if plane.format == "rgba8" else 3
-    return np.frombuffer(plane.data, np.uint8).reshape(plane.height, plane.width, channels)
+    stride = plane.row if plane.stride is None else plane.stride
+    shape = (plane.height, plane.width, channels)
+    image: Image = np.ndarray(shape, np.uint8, plane.data, strides=(stride, channels, 1))
+    if plane.bottom_up:
+        image = image[::-1]
+    return image if alpha is None or channels == 4 else np.dstack((image, alpha))
 
 
 def to_camera(camera: Camera | None) -> Camera | None:
@@ -78,7 +104,22 @@ def _picture(array: Any, name: str) -> Plane:
         raise InvalidFrame(f"{name} must be {expected}, RGB or RGBA; not {dtype} {tuple(shape)}")
     if not all(1 <= side <= 16_384 for side in shape[:2]):
         raise InvalidFrame(f"{name} must be 1 to 16384 pixels wide and high, not {shape[1]}x{shape[0]}")
-    return Plane.of(_CHANNELS[shape[2]], shape[1], shape[0], np.ascontiguousarray(array))
+    return _as_it_lies(_CHANNELS[shape[2]], array)
+
+
+def _as_it_lies(format_: str, array: NDArray[Any]) -> Plane:
+    """Return an array as a plane: rows that are padded, or go from the bottom up, need no copy of their own."""
+    height, width = array.shape[:2]
+    item, row = array.itemsize, array.itemsize * math.prod(array.shape[1:])
+    step, *within = array.strides
+    packed = within == ([array.shape[2] * item, item] if array.ndim == 3 else [item])
+    # A small part of a large picture is copied: what lies between its rows would be sent too.
+    if height == 1 or not packed or step % item or not row <= abs(step) <= row * _MOST_PADDING:
+        array, step = np.ascontiguousarray(array), row
+    stride, first = abs(step), array[::-1] if step < 0 else array
+    count = (stride * (height - 1) + row) // item
+    data = np.lib.stride_tricks.as_strided(first, (count,), (item,), writeable=False).view(np.uint8)
+    return Plane.of(format_, width, height, data, stride=stride if stride > row else None, bottom_up=step < 0)
 
 
 def _plane(name: str, array: Any) -> Plane:
@@ -94,8 +135,7 @@ def _plane(name: str, array: Any) -> Plane:
         got = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
         raise InvalidFrame(f"the plane '{name}' must be {expected}; not {got}", field=f"planes.{name}")
     with np.errstate(over="ignore"):  # motion that float16 cannot hold becomes infinite, which leads nowhere
-        data = np.ascontiguousarray(array, dtype=sent)
-    return Plane.of(format_, array.shape[1], array.shape[0], data)
+        return _as_it_lies(format_, array.astype(sent, copy=False))
 
 
 def _check_size(color: Plane, limits: Mapping[str, Any]) -> None:
@@ -105,12 +145,20 @@ def _check_size(color: Plane, limits: Mapping[str, Any]) -> None:
         raise InvalidFrame(problem, code="too-large", field="planes.color")
 
 
-def _decode_jpeg(plane: Plane) -> Image:
-    # Only a viewer of another client's pictures gets here; nobody else should wait for OpenCV.
-    import cv2
+def _jpeg(image: Image, quality: int) -> tuple[Plane, NDArray[np.uint8] | None]:
+    """Return a picture as a JPEG, and the alpha that it cannot hold."""
+    height, width, channels = image.shape
+    data = simplejpeg.encode_jpeg(
+        np.ascontiguousarray(image), quality, "RGB" if channels == 3 else "RGBX", "420", fastdct=True
+    )
+    return Plane.of("jpeg", width, height, data), image[..., 3].copy() if channels == 4 else None
 
-    decoded = cv2.imdecode(np.frombuffer(plane.data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if decoded is None:
-        raise Unsupported("the server sent a JPEG that OpenCV cannot read")
-    image: Image = decoded.astype(np.uint8, copy=False)
+
+def _decoded(plane: Plane, alpha: NDArray[np.uint8] | None) -> Image:
+    try:
+        image: Image = simplejpeg.decode_jpeg(bytes(plane.data), "RGB" if alpha is None else "RGBA", fastdct=True)
+    except ValueError as error:
+        raise Unsupported(f"the server sent a JPEG that cannot be read: {error}") from None
+    if alpha is not None:
+        image[..., 3] = alpha
     return image

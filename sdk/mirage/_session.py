@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mirage import _frames
 from mirage._errors import (
     ConnectionLost,
@@ -23,9 +26,11 @@ from mirage._errors import (
     Unsupported,
     from_server,
 )
-from mirage._frames import Image
+from mirage._frames import Image, Prepared
 from mirage._shared import Rings, may_be_shared
 from mirage_protocol import (
+    BYTES_PER_PIXEL,
+    DEFAULT_QUALITY,
     ROLES,
     Acknowledged,
     Camera,
@@ -65,7 +70,8 @@ class Result:
     sending the frame until this client had read its result, None for a viewer. ``timings`` are the milliseconds of
     each stage, ``parameters`` what was in force for this frame, ``dropped`` how many frames of the source were dropped
     so far and ``dropped_ids`` which since the result before. ``time`` is the source's own clock when it sent the frame,
-    ``received`` and ``sent`` the server's when it came and its result left: microseconds. ``memory`` is the share of
+    ``received`` and ``sent`` the server's when it came and its result left, ``stages`` when each stage began and ended:
+    microseconds. ``memory`` is the share of
     this frame that was remembered from the ones before, 0 to 1; ``resets`` how often that memory began anew because of
     a cut since the source came.
     """
@@ -82,6 +88,7 @@ class Result:
     sent: int
     resets: int
     memory: float
+    stages: Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -112,13 +119,28 @@ class Session:
     timeout: float
     client: str
     transport: str = "auto"
+    quality: int | None = None
+    """Of the JPEGs that frames and results travel as; None where they travel as they are."""
     next_id: int = 0
     parameters: dict[str, ParameterValue] = field(default_factory=dict)
     """The parameters that this client set and nobody has changed since."""
 
     @classmethod
-    def of(cls, url: str, transport: str, role: str, **options: Any) -> Session:
+    def of(
+        cls,
+        url: str,
+        transport: str,
+        role: str,
+        *,
+        compression: str = "auto",
+        quality: int = DEFAULT_QUALITY,
+        **options: Any,
+    ) -> Session:
         """Return a session with checked arguments; raises `Unsupported` or ValueError."""
+        if compression not in ("auto", "raw", "jpeg"):
+            raise ValueError(f"compression must be auto, raw or jpeg, not '{compression}'")
+        if not 1 <= quality <= 100:
+            raise ValueError(f"quality must be 1 to 100, not {quality}")
         if transport not in ("auto", "websocket", "shared-memory"):
             raise ValueError(f"transport must be auto, websocket or shared-memory, not '{transport}'")
         if transport == "shared-memory" and not may_be_shared(url):
@@ -127,7 +149,9 @@ class Session:
             raise ValueError(f"role must be one of {', '.join(ROLES)}; not '{role}'")
         if not 1 <= options["window"] <= 64:
             raise ValueError(f"window must be 1 to 64 frames, not {options['window']}")
-        return cls(url, role, transport=transport, client="mirage python", **options)  # type: ignore[arg-type]
+        raw = compression == "raw" or (compression == "auto" and may_be_shared(url))
+        kept = None if raw else quality
+        return cls(url, role, transport=transport, client="mirage python", quality=kept, **options)  # type: ignore[arg-type]
 
 
 class Conversation:
@@ -146,6 +170,7 @@ class Conversation:
         self._results: deque[Result | MirageError] = deque(maxlen=kept)
         self._dropped: list[tuple[int, str]] = []
         self._frames: dict[int, Result | MirageError | None] = {}
+        self._alphas: dict[int, NDArray[np.uint8]] = {}
         self._forgotten: set[int] = set()
         self._requests: dict[int, Acknowledgement | MirageError | None] = {}
         self._memories: dict[int, Memory | MirageError | None] = {}
@@ -238,14 +263,14 @@ class Conversation:
 
     # What the shells send.
 
-    def planes(self, frame: Any, extra: Mapping[str, Any] | None) -> dict[str, Plane]:
+    def prepare(self, frame: Any, extra: Mapping[str, Any] | None) -> Prepared:
         """Return a picture and its planes, checked; raises `InvalidFrame` or `NotAllowed`."""
         if self._session.role != "source":
             raise NotAllowed(f"a {self._session.role} may not send frames: connect with role='source'")
-        return _frames.to_planes(frame, extra, self.server.capabilities)
+        return _frames.prepare(frame, extra, self.server.capabilities, self._session.quality)
 
     def frame(
-        self, planes: Mapping[str, Plane], motion_from: int | None, camera: Camera | None, *, awaited: bool = False
+        self, prepared: Prepared, motion_from: int | None, camera: Camera | None, *, awaited: bool = False
     ) -> tuple[int, list[memoryview | bytes]]:
         """Return a frame's id and message, in pieces; an ``awaited`` one goes to `result_of`, others to `next_result`.
 
@@ -253,6 +278,7 @@ class Conversation:
         came before that connection the server has forgotten: its motion leads nowhere and is left out.
         """
         self.check()
+        planes = prepared.planes
         if "motion" in planes and motion_from is None:
             motion_from = self._last_frame
         if motion_from is None:
@@ -260,6 +286,8 @@ class Conversation:
         frame_id, pieces = self._protocol.frame(planes, time=_now(), motion_from=motion_from, camera=camera)
         self._last_frame = frame_id
         self._session.next_id = frame_id + 1
+        if prepared.alpha is not None:
+            self._alphas[frame_id] = prepared.alpha
         if awaited:
             self._frames[frame_id] = None
         return frame_id, pieces
@@ -291,8 +319,9 @@ class Conversation:
             if self._session.transport == "shared-memory":
                 raise Unsupported(f"there is no shared memory: {self.unshared}")
             return None
-        frame = sum(aligned(len(plane.data)) for plane in planes.values())
-        result = aligned(len(planes["color"].data)) if planes else self._largest_result
+        # A JPEG may be as large as the picture itself, and the next one's size is not known.
+        frame = sum(aligned(max(len(plane.data), _size(plane))) for plane in planes.values())
+        result = aligned(_size(planes["color"])) if planes else self._largest_result
         if frame == result == 0:
             return None
         frame, result = (size + MAX_HEADER_SIZE if size else 0 for size in (frame, result))
@@ -372,13 +401,22 @@ class Conversation:
     def _hello(self) -> bytes:
         session = self._session
         parameters = {} if session.role == "viewer" else session.parameters
-        return self._protocol.hello(take_over=session.take_over, window=session.window, parameters=parameters)
+        formats = self.server.capabilities.get("results")
+        wants_jpeg = session.quality is not None and isinstance(formats, list) and "jpeg" in formats
+        return self._protocol.hello(
+            take_over=session.take_over,
+            window=session.window,
+            parameters=parameters,
+            result_format="jpeg" if wants_jpeg else "raw",
+            quality=session.quality or DEFAULT_QUALITY,
+        )
 
     def _settle(self, frame_ids: set[int], message: object) -> None:
         for frame_id in sorted(frame_ids):
+            alpha = self._alphas.pop(frame_id, None)
             outcome: Result | MirageError
             if isinstance(message, ResultMessage) and message.id == frame_id:
-                outcome = _result(message, _now())
+                outcome = _result(message, _now(), alpha)
             elif isinstance(message, Error):
                 outcome = from_server(message)
             else:
@@ -433,9 +471,9 @@ class Conversation:
             self._last_error = message.message
 
 
-def _result(message: ResultMessage, now: int | None) -> Result | MirageError:
+def _result(message: ResultMessage, now: int | None, alpha: NDArray[np.uint8] | None = None) -> Result | MirageError:
     try:
-        image = _frames.to_image(message.planes["color"])
+        image = _frames.to_image(message.planes["color"], alpha)
     except Unsupported as error:
         return error
     return Result(
@@ -451,7 +489,13 @@ def _result(message: ResultMessage, now: int | None) -> Result | MirageError:
         sent=message.sent,
         resets=message.resets,
         memory=message.memory,
+        stages=message.stages,
     )
+
+
+def _size(plane: Plane) -> int:
+    """Return the bytes of a plane's picture when its rows follow one another and it is no JPEG."""
+    return (plane.row or BYTES_PER_PIXEL["rgb8"] * plane.width) * plane.height
 
 
 def _plain(value: Any) -> Any:

@@ -22,7 +22,7 @@ from mirage._errors import Closed, ConnectionLost, FrameDropped, MirageError, No
 from mirage._session import Acknowledgement, Conversation, Result, Session
 from mirage._shared import WAKE, Outbox, Rings
 from mirage._wire import OPTIONS, check_subprotocol, unopened
-from mirage_protocol import DEFAULT_WINDOW, Camera, Plane, WakeUp, encode
+from mirage_protocol import DEFAULT_QUALITY, DEFAULT_WINDOW, Camera, Plane, WakeUp, encode
 
 _Outcome = TypeVar("_Outcome")
 
@@ -35,18 +35,34 @@ def connect(
     token: str | None = None,
     take_over: bool = False,
     window: int = DEFAULT_WINDOW,
+    compression: Literal["auto", "raw", "jpeg"] = "auto",
+    quality: int = DEFAULT_QUALITY,
     timeout: float = 10.0,
 ) -> Stream:
     """Connect to a Mirage server and return the stream that the path of ``url`` names (none: ``main``).
 
     A ``source`` sends frames, a ``viewer`` receives results, a ``controller`` sets parameters. ``take_over`` replaces
     a source that is already there. ``window`` is how many frames may be in flight, 1 to 64. ``timeout`` is the
-    patience of every call, in seconds, unless the call says otherwise. ``auto`` takes the fastest transport that both
-    sides have, today WebSocket.
+    patience of every call, in seconds, unless the call says otherwise. The transport ``auto`` is shared memory where
+    the server runs on this machine and lets this user have it, else WebSocket. The compression ``auto`` leaves frames
+    and results as they are on one machine, and across a network makes them JPEGs of ``quality`` 1 to 100 (alpha is put
+    back here).
 
     Raises `ConnectionRefused` when there is no server, `Refused` when it will not have us, `Timeout`, `Unsupported`.
     """
-    return Stream(Session.of(url, transport, role, token=token, take_over=take_over, window=window, timeout=timeout))
+    return Stream(
+        Session.of(
+            url,
+            transport,
+            role,
+            compression=compression,
+            quality=quality,
+            token=token,
+            take_over=take_over,
+            window=window,
+            timeout=timeout,
+        )
+    )
 
 
 class Stream:
@@ -288,13 +304,13 @@ class Stream:
         awaited: bool = False,
     ) -> tuple[Conversation, int]:
         talk = self._talk()
-        planes = talk.planes(frame, extra)
+        prepared = talk.prepare(frame, extra)
         camera = _frames.to_camera(camera)
         with self._sending:  # ids must reach the server in their order
             self._until(talk, talk.may_send, deadline, "room in the window")
-            self._share(talk, planes, deadline)
+            self._share(talk, prepared.planes, deadline)
             with self._changed:
-                frame_id, pieces = talk.frame(planes, motion_from, camera, awaited=awaited)
+                frame_id, pieces = talk.frame(prepared, motion_from, camera, awaited=awaited)
             rings = self._rings
             if rings is None or sum(map(len, pieces)) > rings.frames.place.capacity:
                 self._write(talk, self._outbox(pieces))

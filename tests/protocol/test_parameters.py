@@ -50,6 +50,11 @@ def test_a_row_of_the_table(name: str) -> None:
         assert sizes is not None
         expected = (parameter.max_items, parameter.max_length, parameter.minimum, parameter.maximum)
         assert (tuple(map(number, sizes.groups())), default) == (expected, str(parameter.default))
+    elif kind == "integers":
+        sizes = re.fullmatch(r"up to (\d+) integers, (\S+) to (\S+ - 1)", extent)
+        assert sizes is not None
+        expected = (parameter.max_items, parameter.minimum, parameter.maximum)
+        assert (tuple(map(number, sizes.groups())), default) == (expected, str(parameter.default))
     else:
         bounds = re.fullmatch(r"(\S+) to (\S+(?: - 1)?)(?: (\S+))?", extent)
         assert bounds is not None
@@ -63,6 +68,7 @@ def test_every_parameter_takes_its_default_and_describes_itself(parameter: proto
     described = parameter.describe()
     bounds = {"max_length"} if parameter.type == "text" else {"minimum", "maximum"}
     bounds |= {"max_length", "max_items"} if parameter.type == "blend" else set()
+    bounds |= {"max_items"} if parameter.type == "integers" else set()
     assert described.keys() == {"name", "type", "default", "unit", "help"} | bounds
     assert described["help"]
     assert all(value is not None for value in described.values())

@@ -73,7 +73,7 @@ def frame_message(**changes):
         (frame_message(color={"width": 5}), "plane-size", "planes.color.size", "30"),
         (frame_message(color={"offset": 16}), "plane-size", "planes.color", "payload"),
         (frame_message(color={"width": 5000, "height": 1, "size": 15000}), "plane-size", None, ""),
-        (frame_message(color={"format": "jpeg"}), "unsupported", "planes.color.format", "rgba8"),
+        (frame_message(color={"format": "bmp"}), "unsupported", "planes.color.format", "rgba8"),
         (frame_message(id=-1), "out-of-range", "id", "0"),
         (frame_message(id=True), "wrong-type", "id", "integer"),
     ],

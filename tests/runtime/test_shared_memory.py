@@ -211,6 +211,61 @@ def test_a_ring_that_breaks_the_rules_is_let_go_of(echo_daemon: Any, peer: Any, 
     assert answer.id == frame_id
 
 
+def test_a_frame_that_its_client_writes_over_is_dropped(daemon_factory: Any, peer: Any, wait_for: Any) -> None:
+    """A client that does not keep to its window gets nothing torn back; the frame that it wrote over is dropped."""
+    daemon = daemon_factory("--model", "echo")
+    source = peer(daemon)
+    _, view, layout = share(source, wake="message")
+    writer, reader = ring.RingWriter(view, layout.frames), ring.RingReader(view, layout.results)
+    os.kill(daemon.worker_pid, signal.SIGSTOP)
+    try:
+        first, pieces = frame(source, noise(48, 64))
+        writer.write(pieces)
+        source.socket.send(protocol.encode(protocol.WakeUp()))
+        source.socket.send(protocol.encode(protocol.Ping(1)))
+        source.next(protocol.Pong)  # it is with the worker, which does not read it yet
+        image = noise(48, 64, 1)
+        second, pieces = frame(source, image)
+        writer.write(pieces, again=True)
+    finally:
+        os.kill(daemon.worker_pid, signal.SIGCONT)
+    dropped = source.next(protocol.Dropped)
+    assert (dropped.ids, dropped.reason) == ((first,), "newer")
+    source.socket.send(protocol.encode(protocol.WakeUp()))
+    answer = result(reader, wait_for)
+    assert answer.id == second
+    assert bytes(answer.planes["color"].data) == image.tobytes()
+
+
+def test_results_that_are_kept_stay_as_they_are(echo_daemon: Any) -> None:
+    """Memory for results is used again, but never while somebody looks at it, or at a part of it."""
+    with mirage.connect(echo_daemon.url, take_over=True, timeout=60) as stream:
+        kept = [stream.transform(noise(48, 64, seed)).image for seed in range(8)]
+        parts = [stream.transform(noise(48, 64, seed)).image[10:20, :, 1] for seed in range(8, 16)]
+        for seed in range(16, 30):
+            stream.transform(noise(48, 64, seed))
+    for seed, image in enumerate(kept):
+        assert (image == noise(48, 64, seed)).all()
+    for seed, part in enumerate(parts, 8):
+        assert (part == noise(48, 64, seed)[10:20, :, 1]).all()
+
+
+def test_the_worker_lets_go_of_what_clients_share_no_longer(daemon_factory: Any) -> None:
+    daemon = daemon_factory("--model", "echo")
+
+    def mapped() -> int:
+        return Path(f"/proc/{daemon.worker_pid}/maps").read_text().count("memfd:mirage")
+
+    with mirage.connect(daemon.url, timeout=60) as stream:
+        stream.transform(noise(48, 64))
+        least = mapped()
+    for _ in range(6):
+        with mirage.connect(daemon.url, take_over=True, timeout=60) as stream:
+            for _ in range(2):
+                stream.transform(noise(48, 64))
+            assert mapped() <= least + 1
+
+
 def _next(reader: ring.RingReader) -> bytearray:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

@@ -34,6 +34,7 @@ class Listener:
     """A source that keeps what it is told."""
 
     role = "source"
+    quality = None
 
     def __init__(self):
         self.results, self.dropped = [], []

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mirage_protocol as protocol
+from mirage._frames import Prepared
 from mirage._session import Conversation, Session
 from mirage_protocol import Plane
 
@@ -28,8 +29,8 @@ def conversation(role: str = "source") -> Conversation:
     talk = Conversation(Session.of("ws://test", "auto", role, token=None, take_over=False, window=2, timeout=1.0))
     talk.receive(protocol.encode(protocol.Ready(1, "source", "main", 2, protocol.defaults())))
     if role == "source":
-        talk.frame({"color": PIXELS}, None, None)
-        talk.frame({"color": PIXELS}, None, None, awaited=True)
+        talk.frame(Prepared({"color": PIXELS}), None, None)
+        talk.frame(Prepared({"color": PIXELS}), None, None, awaited=True)
         talk.change({"seed": 1})
     return talk
 
@@ -73,7 +74,7 @@ def test_a_server_that_says_nonsense_of_its_capabilities() -> None:
     nonsense = {"planes": 5, "max_width": "wide", "max_height": None}
     talk.receive(protocol.encode(protocol.ServerHello(1, "", "main", {}, nonsense, ())))
     depth = np.ones((4, 4), np.float32)
-    assert talk.planes(np.zeros((4, 4, 3), np.uint8), {"depth": depth}).keys() == {"color", "depth"}
+    assert talk.prepare(np.zeros((4, 4, 3), np.uint8), {"depth": depth}).planes.keys() == {"color", "depth"}
 
 
 texts = st.text(max_size=20)

@@ -27,6 +27,8 @@ class Settings:
     steps: int = 1
     seeds: tuple[tuple[int, float], ...] = ((0, 1.0),)
     """Seeds and the amplitudes that their noises are added with; the squares sum to 1."""
+    mask_ids: tuple[int, ...] = ()
+    """Objects of the frame's ids that stay as they were rendered."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Context:
     depth: NDArray[np.float32] | None = None
     """Metres, ``(H, W)``; infinite where nothing was drawn."""
     camera: Camera | None = None
+    ids: NDArray[np.uint32] | None = None
+    """A number an object, ``(H, W)``; 0 for none."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,17 @@ class Outcome:
     """A transformed frame and how it came about."""
 
     picture: Image
-    timings: dict[str, float]
-    """Each stage's milliseconds."""
+    stages: dict[str, tuple[int, int]]
+    """When each stage began and ended, in microseconds of `clock.microseconds`."""
     memory: float = 0.0
     """Share of the frame that was remembered, 0..1."""
     reset: bool = False
     """Whether a cut began the memory anew."""
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Each stage's milliseconds."""
+        return {stage: (ended - began) / 1000.0 for stage, (began, ended) in self.stages.items()}
 
 
 class Transform(Protocol):
@@ -193,7 +202,7 @@ def card(name: str) -> ModelCard:
         looks = tuple(DESCRIPTIONS.items())
         # Loads what reads prompts here, once, so that the first prompt of a stream does not wait for it.
         description = f"the embedded live-stream diffusion model, for CPUs; {describe()}"
-        return ModelCard("lsd-mini", description, looks, ("depth", "motion"))
+        return ModelCard("lsd-mini", description, looks, ("depth", "ids", "motion"))
     nearest = difflib.get_close_matches(name, MODEL_NAMES, n=1)
     hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(MODEL_NAMES)}"
     raise MirageRuntimeError(f"there is no model '{name}': {hint}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
+from mirage_runtime.clock import microseconds
 from mirage_runtime.models import Context, Image, Outcome, Settings
 
 
@@ -21,8 +20,8 @@ class Echo:
         self, frame: Image, settings: Settings, *, context: Context | None = None, out: Image | None = None
     ) -> Outcome:
         """Return a copy of ``frame``."""
-        start = time.perf_counter()
+        began = microseconds()
         if out is None:
             out = np.empty_like(frame)
         np.copyto(out, frame)
-        return Outcome(out, {"render": (time.perf_counter() - start) * 1000.0})
+        return Outcome(out, {"render": (began, microseconds())})

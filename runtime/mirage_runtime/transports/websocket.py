@@ -47,11 +47,12 @@ from mirage_protocol import (
 )
 from mirage_protocol.ring import Layout
 from mirage_runtime import __version__
+from mirage_runtime.clock import microseconds
 from mirage_runtime.config import Config
 from mirage_runtime.metrics import Metrics
 from mirage_runtime.models import ModelCard
 from mirage_runtime.names import stream_of
-from mirage_runtime.streams import Encoded, Stream, microseconds
+from mirage_runtime.streams import Encoded, Stream
 from mirage_runtime.transports.page import Pages, respond
 from mirage_runtime.transports.security import refusal
 from mirage_runtime.transports.shared_memory import SharedMemory
@@ -63,7 +64,8 @@ _log = logging.getLogger("mirage.websocket")
 HELLO_TIMEOUT = 10.0
 # How long a peer that is being closed may take to read what it was sent before.
 _CLOSE_TIMEOUT = 5.0
-COLOR_FORMATS = ("rgba8", "rgb8")
+COLOR_FORMATS = ("rgba8", "rgb8", "jpeg")
+RESULT_FORMATS = ("raw", "jpeg")
 _MOST_MESSAGES_WAITING = 1024
 # A header and nothing else: all that anybody but a source that was let in may send.
 _SMALL_MESSAGE = 2**17
@@ -160,6 +162,7 @@ class Session:
         admit: Callable[[Session], None],
     ) -> None:
         self.role: Role = "viewer"
+        self.quality: int | None = None
         self._number = number
         self._connection = connection
         self._hub = hub
@@ -266,6 +269,7 @@ class Session:
         self._admit(self)
         stream = self._hub.stream(self._name)
         self.role = hello.role
+        self.quality = hello.quality if hello.result_format == "jpeg" else None
         if not stream.join(self, take_over=hello.take_over):
             problem = f"stream {self._name} has a source already: connect as a viewer, or ask to take over"
             raise Refused("source-taken", problem)
@@ -277,7 +281,17 @@ class Session:
             self._connection.protocol.max_message_size = self._hub.config.max_message_size
         if hello.parameters:
             stream.set(hello.parameters, by=self)
-        self.post(Ready(self._number, self.role, self._name, hello.window, dict(stream.controls.values)))
+        self.post(
+            Ready(
+                self._number,
+                self.role,
+                self._name,
+                hello.window,
+                dict(stream.controls.values),
+                hello.result_format,
+                hello.quality,
+            )
+        )
         self.post(stream.status(self._hub.worker))
         if self.role == "source":
             stream.post(stream.status(self._hub.worker), but=self)
@@ -432,6 +446,7 @@ class Session:
             "roles": list(ROLES),
             "planes": {"color": list(COLOR_FORMATS)}
             | {name: list(PLANE_FORMATS[name]) for name in self._hub.card.planes},
+            "results": list(RESULT_FORMATS),
             "transports": ["websocket", "shared-memory"],
             "max_width": config.max_width,
             "max_height": config.max_height,

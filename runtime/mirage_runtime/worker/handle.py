@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mirage_protocol import Plane
+from mirage_runtime.clock import microseconds
 from mirage_runtime.config import ModelConfig
 from mirage_runtime.errors import MirageRuntimeError
 from mirage_runtime.worker.messages import packed, taken
@@ -47,7 +48,8 @@ class Transformed:
     """The worker's answer. ``data`` is a view: the answer after the next overwrites it, or the next, once released."""
 
     data: memoryview
-    timings: dict[str, float]
+    stages: dict[str, tuple[int, int]]
+    """When each stage began and ended, in microseconds; `handover` and `return` lead to the worker and back."""
     memory: float = 0.0
     reset: bool = False
 
@@ -62,7 +64,7 @@ class _Begun:
 
     work: Work
     data: memoryview
-    began: float
+    began: int
     done: Callable[[Outcome], None]
     patience: asyncio.TimerHandle
 
@@ -122,10 +124,10 @@ class WorkerHandle:
         process = self._process
         if not self.ready or process is None:
             raise WorkerLost
-        began = time.perf_counter()
+        began = microseconds()
         try:
             source, places = _lent(work) or self._copied(work)
-            result, offset, data = self._lent_result(work.target) if work.target else self._result(len(work.color.data))
+            result, offset, data = self._lent_result(work.target) if work.target else self._result(work.result_size)
         except OSError as error:
             raise FrameFailed(f"no memory for a frame of {len(work.color.data)} bytes: {error.strerror}") from None
         request = described(work, places)
@@ -178,9 +180,9 @@ class WorkerHandle:
             return
         if work.target is None:
             self._shown = self._turn
-        timings: dict[str, float] = reply["timings"]
-        timings["transfer"] = max(0.0, (time.perf_counter() - begun.began) * 1000.0 - reply["busy"])
-        begun.done(Transformed(begun.data, timings, reply["memory"], reply["reset"]))
+        began, ended = reply["busy"]
+        stages = {"handover": (begun.began, began), **_pairs(reply["stages"]), "return": (ended, microseconds())}
+        begun.done(Transformed(begun.data, stages, reply["memory"], reply["reset"]))
 
     def _settled(self) -> _Begun | None:
         begun, self._begun = self._begun, None
@@ -264,6 +266,10 @@ class WorkerHandle:
         self._settled()
         if process is not None:
             await process.end()
+
+
+def _pairs(stages: dict[str, list[int]]) -> dict[str, tuple[int, int]]:
+    return {stage: (began, ended) for stage, (began, ended) in stages.items()}
 
 
 def _lent(work: Work) -> tuple[Block, list[int]] | None:

@@ -15,7 +15,6 @@ import select
 import signal
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +23,7 @@ import numpy as np
 
 from mirage_protocol import ring
 from mirage_runtime import models
+from mirage_runtime.clock import microseconds
 from mirage_runtime.config import ModelConfig
 from mirage_runtime.errors import MirageRuntimeError
 from mirage_runtime.worker.messages import packed, read
@@ -100,22 +100,26 @@ class FrameWorker:
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Transform the frame that ``request`` describes and return the reply; an error is a reply too."""
-        began = time.perf_counter()
+        began = microseconds()
         try:
             self._blocks.forget(request["gone"])
             *block, offset = request["output"]
             frame, settings, context = found(request, self._blocks.view(*request["input"]))
+            unpacked = microseconds()
             result = self._blocks.view(*block)[offset : offset + frame.nbytes]
             out = np.frombuffer(result, np.uint8).reshape(frame.shape)
             outcome = self._transform(frame, settings, context=context, out=out)
         except Exception as error:
-            _log.exception("stream %s: frame %s could not be transformed", request["stream"], request["id"])
+            if isinstance(error, MirageRuntimeError):
+                _log.warning("stream %s: frame %s: %s", request["stream"], request["id"], error)
+            else:
+                _log.exception("stream %s: frame %s could not be transformed", request["stream"], request["id"])
             return {"op": "failed", "message": _one_line(error)}
-        busy = (time.perf_counter() - began) * 1000.0
+        stages = {"decode": (began, unpacked)} if request["planes"][0][0] == "jpeg" else {}
         return {
             "op": "done",
-            "timings": outcome.timings,
-            "busy": busy,
+            "stages": stages | outcome.stages,
+            "busy": (began, microseconds()),
             "memory": outcome.memory,
             "reset": outcome.reset,
         }
