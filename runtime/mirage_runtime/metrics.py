@@ -10,7 +10,7 @@ _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0
 
 
 class Metrics:
-    """Frames by stream and outcome, seconds by stage, connections by role, restarts of the worker.
+    """Frames by stream and outcome, seconds by stage and in all, connections by role, restarts of the worker.
 
     A frame's outcome is transformed, dropped (a newer one took its place) or failed; unread counts those transformed
     whose result was replaced before it could be sent.
@@ -28,20 +28,28 @@ class Metrics:
         self.stages = Histogram(
             "mirage_stage_seconds", "Time a stage took.", ["stream", "stage"], buckets=_SECONDS, registry=registry
         )
+        self.latency = Histogram(
+            "mirage_frame_seconds",
+            "Time from a frame's arrival until its result left.",
+            ["stream"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.connections = Gauge("mirage_connections", "Open connections.", ["role"], registry=registry)
         self.errors = Counter("mirage_errors", "Messages answered with an error.", ["code"], registry=registry)
         self.restarts = Gauge("mirage_worker_restarts", "Times the worker was started again.", registry=registry)
         self.ready = Gauge("mirage_ready", "1 when a frame can be transformed.", registry=registry)
 
-    def observe(self, stream: str, timings: Mapping[str, float]) -> None:
-        """Count one transformed frame; ``timings`` in milliseconds."""
+    def observe(self, stream: str, timings: Mapping[str, float], latency: float) -> None:
+        """Count one transformed frame; ``timings`` and ``latency``, from arrival to departure, in milliseconds."""
         self.frames.labels(stream, "transformed").inc()
+        self.latency.labels(stream).observe(latency / 1000.0)
         for stage, milliseconds in timings.items():
             self.stages.labels(stream, stage).observe(milliseconds / 1000.0)
 
     def forget(self, stream: str) -> None:
         """Remove what was counted of a stream."""
-        for metric in (self.frames, self.stages):
+        for metric in (self.frames, self.stages, self.latency):
             metric.remove_by_labels({"stream": stream})
 
     def exposition(self) -> bytes:

@@ -220,7 +220,8 @@ class Stream:
         try:
             self._send(waiting, record, transformed)
         finally:
-            self._metrics.observe(self.name, _milliseconds(transformed.stages))
+            latency = (microseconds() - waiting.received) / 1000.0
+            self._metrics.observe(self.name, _milliseconds(transformed.stages), latency)
 
     def _send(self, waiting: Waiting, record: dict[str, Any], transformed: Transformed) -> None:
         frame, color = waiting.frame, waiting.frame.planes["color"]

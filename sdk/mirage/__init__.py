@@ -40,6 +40,7 @@ from mirage._errors import (
 )
 from mirage._frames import Image
 from mirage._session import Acknowledgement, Result
+from mirage._stats import Stats
 from mirage._sync import Stream, connect
 from mirage_protocol import Camera
 
@@ -59,6 +60,7 @@ __all__ = [
     "Refused",
     "Result",
     "ServerError",
+    "Stats",
     "Stream",
     "Timeout",
     "Unsupported",

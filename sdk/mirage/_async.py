@@ -17,6 +17,7 @@ from mirage import _frames
 from mirage._errors import Closed, ConnectionLost, FrameDropped, NotAllowed, Refused, Timeout, Unsupported
 from mirage._session import Acknowledgement, Conversation, Result, Session
 from mirage._shared import WAKE, Outbox, Rings
+from mirage._stats import Stats
 from mirage._wire import OPTIONS, check_subprotocol, unopened
 from mirage_protocol import DEFAULT_QUALITY, DEFAULT_WINDOW, Camera, Plane, WakeUp, encode
 
@@ -96,6 +97,7 @@ class AsyncStream:
         self._conversation = Conversation(session)
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._answering: asyncio.Future[None] | None = None  # held, or it might be collected before it is done
 
     async def transform(
         self,
@@ -165,6 +167,7 @@ class AsyncStream:
             if self._session.role == "viewer":
                 async with self._sending:
                     await self._share(talk, {})
+                    await self._ask_for_the_time(talk)
             return await self._until(talk.next_result)
 
     async def __aiter__(self) -> AsyncIterator[Result]:
@@ -204,6 +207,11 @@ class AsyncStream:
     def capabilities(self) -> dict[str, Any]:
         """What the server can do: ``planes``, ``max_width``, ``max_height`` …."""
         return dict(self._conversation.server.capabilities)
+
+    @property
+    def stats(self) -> Stats:
+        """Latency, rate and drops of the last ten seconds."""
+        return self._conversation.stats
 
     @property
     def in_flight(self) -> int:
@@ -298,6 +306,11 @@ class AsyncStream:
                     await self._write(talk, encode(WakeUp()))
         return talk, frame_id
 
+    async def _ask_for_the_time(self, talk: Conversation) -> None:
+        """Ask for the server's clock, as a viewer that has no other way to know how old a result is."""
+        if (ping := talk.ping()) is not None:
+            await self._write(talk, ping)
+
     async def _share(self, talk: Conversation, planes: Mapping[str, Plane]) -> None:
         """Agree on shared memory, as the blocking client does."""
         sizes = talk.wants_memory(planes, self._rings)
@@ -342,8 +355,10 @@ class AsyncStream:
         """Take in the results that are in shared memory."""
         if self._rings is not None:
             while (found := self._rings.results.next()) is not None:
-                talk.receive(found[1])
-            self._rings.results.took()
+                answer = talk.receive(found[1])
+                self._rings.results.took()
+                if answer and self._socket is not None:
+                    self._answering = asyncio.ensure_future(self._answer(self._socket, answer))
 
     async def _write(self, talk: Conversation, message: bytes | memoryview) -> None:
         assert self._socket is not None
@@ -354,6 +369,11 @@ class AsyncStream:
                 await asyncio.wait([self._reader])  # it takes in what the server said before it went: it may say why
             talk.lose(str(error))
             talk.check()
+
+    @staticmethod
+    async def _answer(connection: ClientConnection, message: bytes) -> None:
+        with contextlib.suppress(ConnectionClosed):  # the reader finds out too, and says so
+            await connection.send(message)
 
     async def _read(self, talk: Conversation, connection: ClientConnection) -> None:
         """Take in messages until the conversation ends, and wake the calls that wait."""

@@ -28,6 +28,7 @@ from mirage._errors import (
 )
 from mirage._frames import Image, Prepared
 from mirage._shared import Rings, may_be_shared
+from mirage._stats import Clock, Meter, Stats
 from mirage_protocol import (
     BYTES_PER_PIXEL,
     DEFAULT_QUALITY,
@@ -40,7 +41,9 @@ from mirage_protocol import (
     Memory,
     ParametersChanged,
     ParameterValue,
+    Ping,
     Plane,
+    Pong,
     ProtocolError,
     Role,
     ServerHello,
@@ -122,6 +125,7 @@ class Session:
     quality: int | None = None
     """Of the JPEGs that frames and results travel as; None where they travel as they are."""
     next_id: int = 0
+    meter: Meter = field(default_factory=Meter)
     parameters: dict[str, ParameterValue] = field(default_factory=dict)
     """The parameters that this client set and nobody has changed since."""
 
@@ -174,6 +178,7 @@ class Conversation:
         self._forgotten: set[int] = set()
         self._requests: dict[int, Acknowledgement | MirageError | None] = {}
         self._memories: dict[int, Memory | MirageError | None] = {}
+        self._clock = Clock()
         self._largest_result = 0
         self._last_error = ""
         self._last_frame: int | None = None
@@ -200,6 +205,11 @@ class Conversation:
     def in_flight(self) -> int:
         """How many frames have no outcome yet."""
         return len(self._protocol.in_flight)
+
+    @property
+    def stats(self) -> Stats:
+        """The figures of the last seconds."""
+        return self._session.meter.stats(_now(), self._clock)
 
     def check(self) -> None:
         """Raise what ended this conversation, if it has ended; from then on it counts as told."""
@@ -292,6 +302,16 @@ class Conversation:
             self._frames[frame_id] = None
         return frame_id, pieces
 
+    def knows_the_time(self) -> bool | None:
+        """Return True when the server's clock is known, as a viewer must know it to tell how old a result is."""
+        self.check()
+        return self._session.role != "viewer" or self._clock.offset is not None or None
+
+    def ping(self) -> bytes | None:
+        """Return the message that asks for the server's clock, when it is time for one."""
+        now = _now()
+        return encode(Ping(now)) if self._protocol.ready and self._clock.asks(now) else None
+
     def change(self, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
         """Return a request's number and message; raises `InvalidParameter` for what no message can hold."""
         if self._session.role == "viewer":
@@ -369,7 +389,8 @@ class Conversation:
             elif error.code != "unknown-message":
                 self.end(ConnectionLost(f"the server sent what is no message: {error.message}", code=error.code))
             return None
-        self._settle(before - self._protocol.in_flight, message)
+        now = _now()
+        self._settle(before - self._protocol.in_flight, message, now)
         match message:
             case ServerHello():
                 return self._hello()
@@ -383,9 +404,17 @@ class Conversation:
                 self.state = message.state
             case Error():
                 self._take_error(message)
+            case Pong():
+                self._clock.heard(message.time, message.server_time, now)
             case ResultMessage() if self._session.role == "viewer":
+                offset = self._clock.offset
+                latency = None if offset is None else (now + offset - message.received) / 1000
+                self._session.meter.came(now, latency)
+                self._session.meter.dropped(now, len(message.dropped_ids))
                 self._largest_result = max(self._largest_result, len(message.planes["color"].data))
                 self._results.append(_result(message, None))
+            case ResultMessage():
+                return self.ping()
         return None
 
     def end(self, problem: MirageError) -> None:
@@ -411,16 +440,18 @@ class Conversation:
             quality=session.quality or DEFAULT_QUALITY,
         )
 
-    def _settle(self, frame_ids: set[int], message: object) -> None:
+    def _settle(self, frame_ids: set[int], message: object, now: int) -> None:
         for frame_id in sorted(frame_ids):
             alpha = self._alphas.pop(frame_id, None)
             outcome: Result | MirageError
             if isinstance(message, ResultMessage) and message.id == frame_id:
-                outcome = _result(message, _now(), alpha)
+                outcome = _result(message, now, alpha)
+                self._session.meter.came(now, (now - message.time) / 1000)
             elif isinstance(message, Error):
                 outcome = from_server(message)
             else:
                 outcome = FrameDropped((frame_id,), message.reason if isinstance(message, Dropped) else "newer")
+                self._session.meter.dropped(now)
             self._deliver(frame_id, outcome)
 
     def _deliver(self, frame_id: int, outcome: Result | MirageError) -> None:

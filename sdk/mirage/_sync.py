@@ -21,10 +21,12 @@ from mirage import _frames
 from mirage._errors import Closed, ConnectionLost, FrameDropped, MirageError, NotAllowed, Refused, Timeout, Unsupported
 from mirage._session import Acknowledgement, Conversation, Result, Session
 from mirage._shared import WAKE, Outbox, Rings
+from mirage._stats import Stats
 from mirage._wire import OPTIONS, check_subprotocol, unopened
 from mirage_protocol import DEFAULT_QUALITY, DEFAULT_WINDOW, Camera, Plane, WakeUp, encode
 
 _Outcome = TypeVar("_Outcome")
+_PONG_TIMEOUT = 0.25
 
 
 def connect(
@@ -173,6 +175,7 @@ class Stream:
         if self._session.role == "viewer":
             with self._sending:
                 self._share(talk, {}, deadline)
+                self._ask_for_the_time(talk)
         return self._until(talk, talk.next_result, deadline, "a result")
 
     def __iter__(self) -> Iterator[Result]:
@@ -219,6 +222,12 @@ class Stream:
     def capabilities(self) -> dict[str, Any]:
         """What the server can do: ``planes``, ``max_width``, ``max_height`` …."""
         return dict(self._conversation.server.capabilities)
+
+    @property
+    def stats(self) -> Stats:
+        """Latency, rate and drops of the last ten seconds."""
+        self._drain()
+        return self._conversation.stats
 
     @property
     def in_flight(self) -> int:
@@ -319,6 +328,13 @@ class Stream:
                 if not rings.piped:
                     self._write(talk, encode(WakeUp()))
         return talk, frame_id
+
+    def _ask_for_the_time(self, talk: Conversation) -> None:
+        """Ask for the server's clock, as a viewer that has no other way to know how old a result is."""
+        if (ping := talk.ping()) is not None:
+            self._write(talk, ping)
+            with contextlib.suppress(Timeout):  # an answer that is read late says little
+                self._until(talk, talk.knows_the_time, self._deadline(_PONG_TIMEOUT), "its clock")
 
     def _share(self, talk: Conversation, planes: Mapping[str, Plane], deadline: float) -> None:
         """Agree on shared memory for what is sent and received, where there is none that is large enough.
@@ -434,8 +450,10 @@ class Stream:
         """Take in the results that are in shared memory."""
         if self._rings is not None:
             while (found := self._rings.results.next()) is not None:
-                talk.receive(found[1])
-            self._rings.results.took()
+                answer = talk.receive(found[1])
+                self._rings.results.took()
+                if answer:
+                    self._socket.send(answer)
 
 
 def _limit_sends(connection: socket.socket, seconds: float) -> None:

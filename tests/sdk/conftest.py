@@ -130,6 +130,8 @@ class FakeServer:
             case Frame():
                 self.frames.append(message)
                 await self._send(connection, self.on_frame(message))
+            case protocol.Ping():
+                await self._send(connection, [protocol.Pong(message.time, message.time)])
             case protocol.Set():
                 self.sets.append(message)
                 await self._send(connection, self.on_set(message))
