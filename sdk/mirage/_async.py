@@ -380,7 +380,7 @@ class AsyncStream:
         try:
             while talk.problem is None:
                 if answer := talk.receive(await connection.recv(decode=False)):
-                    await connection.send(answer)
+                    await self._answer(connection, answer)
                 self._take_results(talk)
                 self._tell()
         except ConnectionClosed as error:

@@ -428,7 +428,7 @@ class Stream:
             self._changed.notify_all()
         self._take_results(talk)
         if data is not None and (answer := talk.receive(data)):
-            self._socket.send(answer)
+            self._answer(answer)
 
     def _wait(self, rings: Rings, seconds: float | None) -> bytes | None:
         """Wait for the server to wake us, and return the message that it announced, if it did."""
@@ -453,7 +453,11 @@ class Stream:
                 answer = talk.receive(found[1])
                 self._rings.results.took()
                 if answer:
-                    self._socket.send(answer)
+                    self._answer(answer)
+
+    def _answer(self, message: bytes) -> None:
+        with contextlib.suppress(ConnectionClosed):  # whoever reads next finds out, and says so
+            self._socket.send(message)
 
 
 def _limit_sends(connection: socket.socket, seconds: float) -> None:
