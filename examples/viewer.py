@@ -21,6 +21,7 @@ def main() -> None:
     """Save results until the time is over or the source has been silent for as long."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="ws://127.0.0.1:8765")
+    parser.add_argument("--transport", default="auto", choices=["auto", "shared-memory", "websocket"])
     parser.add_argument("--output", type=Path, default=Path("newest.png"))
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--frames", type=int, help="end after so many pictures")
@@ -28,7 +29,7 @@ def main() -> None:
 
     end = time.monotonic() + arguments.seconds
     saved = 0
-    with mirage.connect(arguments.url, role="viewer") as stream:
+    with mirage.connect(arguments.url, role="viewer", transport=arguments.transport) as stream:
         while saved != arguments.frames and (left := end - time.monotonic()) > 0:
             try:
                 result = stream.receive(timeout=left)

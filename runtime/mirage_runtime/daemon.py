@@ -20,6 +20,7 @@ from mirage_runtime.errors import MirageRuntimeError
 from mirage_runtime.metrics import Metrics
 from mirage_runtime.streams import Dispatcher, Stream
 from mirage_runtime.transports.page import Pages
+from mirage_runtime.transports.shared_memory import remove_leftovers
 from mirage_runtime.transports.websocket import WebSocketTransport
 from mirage_runtime.worker.handle import WorkerHandle
 
@@ -132,6 +133,7 @@ def keep_freed_memory() -> None:
 async def serve(config: Config, listening: Callable[[int], None] = lambda port: None) -> None:
     """Run a daemon until SIGINT or SIGTERM."""
     keep_freed_memory()
+    remove_leftovers()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

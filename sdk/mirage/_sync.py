@@ -174,7 +174,7 @@ class Stream:
         talk, deadline = self._talk(), self._deadline(timeout)
         if self._session.role == "viewer":
             with self._sending:
-                self._share(talk, {}, deadline)
+                self._share(talk, {})
                 self._ask_for_the_time(talk)
         return self._until(talk, talk.next_result, deadline, "a result")
 
@@ -317,7 +317,7 @@ class Stream:
         camera = _frames.to_camera(camera)
         with self._sending:  # ids must reach the server in their order
             self._until(talk, talk.may_send, deadline, "room in the window")
-            self._share(talk, prepared.planes, deadline)
+            self._share(talk, prepared.planes)
             with self._changed:
                 frame_id, pieces = talk.frame(prepared, motion_from, camera, awaited=awaited)
             rings = self._rings
@@ -336,11 +336,13 @@ class Stream:
             with contextlib.suppress(Timeout):  # an answer that is read late says little
                 self._until(talk, talk.knows_the_time, self._deadline(_PONG_TIMEOUT), "its clock")
 
-    def _share(self, talk: Conversation, planes: Mapping[str, Plane], deadline: float) -> None:
+    def _share(self, talk: Conversation, planes: Mapping[str, Plane]) -> None:
         """Agree on shared memory for what is sent and received, where there is none that is large enough.
 
-        Where that cannot be done the WebSocket carries frames, unless the caller would not have it so.
+        Where that cannot be done the WebSocket carries frames, unless the caller would not have it so. It takes a
+        millisecond, once a size, which a caller that would rather not wait for the window has to spare.
         """
+        deadline = self._deadline(None)
         sizes = talk.wants_memory(planes, self._rings)
         if sizes is None:
             return

@@ -46,27 +46,35 @@ def test_every_example_is_listed_here_and_in_the_readme() -> None:
         assert f"[{name}]({name})" in readme
 
 
-def test_ten_lines(url: str, tmp_path: Path) -> None:
-    assert "ms" in Example(tmp_path, url, "ten_lines.py").finish()
+TRANSPORTS = pytest.mark.parametrize("transport", ["shared-memory", "websocket"])
+
+
+@TRANSPORTS
+def test_ten_lines(url: str, tmp_path: Path, transport: str) -> None:
+    assert "ms" in Example(tmp_path, url, "ten_lines.py", "--transport", transport).finish()
     assert cv2.imread(str(tmp_path / "transformed.png")).shape == (432, 768, 3)
 
 
 @pytest.mark.parametrize(
     "bound", [("--frames", "12", "--seconds", "60"), ("--seconds", "1")], ids=["frames", "seconds"]
 )
-def test_moving_scene(url: str, tmp_path: Path, bound: tuple[str, ...]) -> None:
-    output = Example(tmp_path, url, "moving_scene.py", *bound).finish()
+@TRANSPORTS
+def test_moving_scene(url: str, tmp_path: Path, bound: tuple[str, ...], transport: str) -> None:
+    output = Example(tmp_path, url, "moving_scene.py", *bound, "--transport", transport).finish()
+    assert f"by {transport}" in output
     assert "now: glowing lava" in output
-    assert "a second, round trip" in output
+    assert "glass to glass" in output
     with mirage.connect(url, role="controller") as stream:
         assert stream.parameters["prompt"] == "glowing lava"
 
 
-def test_a_viewer_and_a_controller_beside_a_moving_scene(url: str, tmp_path: Path) -> None:
-    viewer = Example(tmp_path, url, "viewer.py", "--seconds", "60", "--frames", "3")
+@TRANSPORTS
+def test_a_viewer_and_a_controller_beside_a_moving_scene(url: str, tmp_path: Path, transport: str) -> None:
+    options = ("--transport", transport)
+    viewer = Example(tmp_path, url, "viewer.py", "--seconds", "60", "--frames", "3", *options)
     controller = Example(tmp_path, url, "controller_asyncio.py", "--seconds", "1")
-    scene = Example(tmp_path, url, "moving_scene.py", "--seconds", "4")
-    assert "a second, round trip" in scene.finish()
+    scene = Example(tmp_path, url, "moving_scene.py", "--seconds", "4", *options)
+    assert "glass to glass" in scene.finish()
     assert "3 pictures of the stream" in viewer.finish()
     assert "the stream is as it was" in controller.finish()
     assert cv2.imread(str(tmp_path / "newest.png")).shape == (432, 768, 3)

@@ -364,3 +364,9 @@ def test_a_daemon_that_is_killed_is_noticed_at_once(daemon_factory: Any) -> None
         daemon.wait_healthy()
         assert (stream.transform(image).image == image).all()
         assert stream.transport == "shared-memory"
+
+
+def test_memory_is_agreed_on_by_who_would_not_wait(echo_daemon: Any) -> None:
+    with mirage.connect(echo_daemon.url, transport="shared-memory", take_over=True, timeout=60) as stream:
+        assert stream.send(noise(48, 64), block=False) is not None
+        assert (stream.receive().image == noise(48, 64)).all()
