@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mirage_runtime.temporal import motion
+from mirage_runtime.temporal import fields, motion
 from mirage_runtime.temporal.motion import View
 
 HEIGHT, WIDTH = 192, 320
@@ -137,15 +137,15 @@ def camera(x: float, z: float, turn: float = 0.0) -> tuple[np.ndarray, np.ndarra
 def test_a_cameras_motion_follows_from_depth() -> None:
     grid = (HEIGHT // 4, WIDTH // 4)
     depth = np.full(grid, 5, np.float32)
-    sideways = motion.from_camera(depth, camera(0.1, 0), camera(0, 0), (HEIGHT, WIDTH))
+    sideways = fields.from_camera(depth, camera(0.1, 0), camera(0, 0), (HEIGHT, WIDTH))
     # 0.1 m at 5 m is 0.02 of the half height, which is 96 pixels.
     assert np.allclose(sideways, (0.02 * HEIGHT / 2, 0), atol=1e-3)
-    forward = motion.from_camera(depth, camera(0, -1), camera(0, 0), (HEIGHT, WIDTH))
+    forward = fields.from_camera(depth, camera(0, -1), camera(0, 0), (HEIGHT, WIDTH))
     assert forward[HEIGHT // 8, -1, 0] < 0 < forward[HEIGHT // 8, 0, 0]
     assert np.abs(forward[HEIGHT // 8, WIDTH // 8]).max() < 1
-    sky = motion.from_camera(np.zeros(grid, np.float32), camera(0.1, 0), camera(0, 0), (HEIGHT, WIDTH))
+    sky = fields.from_camera(np.zeros(grid, np.float32), camera(0.1, 0), camera(0, 0), (HEIGHT, WIDTH))
     assert np.abs(sky).max() < 0.01
-    turned = motion.from_camera(np.zeros(grid, np.float32), camera(0, 0, 0.01), camera(0, 0), (HEIGHT, WIDTH))
+    turned = fields.from_camera(np.zeros(grid, np.float32), camera(0, 0, 0.01), camera(0, 0), (HEIGHT, WIDTH))
     assert abs(abs(turned[HEIGHT // 8, WIDTH // 8, 0]) - 0.01 * HEIGHT / 2) < 0.05
 
 
@@ -153,17 +153,17 @@ def test_a_camera_that_makes_no_sense_is_refused() -> None:
     depth = np.ones((4, 4), np.float32)
     flat = (np.zeros((4, 4)), camera(0, 0)[1])
     with pytest.raises(ValueError, match="inverted"):
-        motion.from_camera(depth, flat, camera(0, 0), (16, 16))
+        fields.from_camera(depth, flat, camera(0, 0), (16, 16))
     with pytest.raises(ValueError, match="flat"):
-        motion.from_camera(depth, (camera(0, 0)[0], np.zeros((4, 4))), camera(0, 0), (16, 16))
+        fields.from_camera(depth, (camera(0, 0)[0], np.zeros((4, 4))), camera(0, 0), (16, 16))
 
 
 def test_motion_composes() -> None:
     late = np.full((8, 8, 2), (4.0, 0.0), np.float32)
     early = np.zeros((8, 8, 2), np.float32)
     early[:, 4:] = (0.0, 8.0)
-    both = motion.composed(late, early)
+    both = fields.composed(late, early)
     assert np.array_equal(both[0, 0], (4, 0))
     assert np.array_equal(both[0, 3], (4, 8))
     early[:] = np.nan
-    assert np.isnan(motion.composed(late, early)).all()
+    assert np.isnan(fields.composed(late, early)).all()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirage_kernels.noise import GRID
-from mirage_runtime.temporal import motion
+from mirage_runtime.temporal import fields, motion
 from mirage_runtime.temporal.beside import beside
 from mirage_runtime.temporal.motion import Motion, View
 from mirage_runtime.temporal.surface import Surface
@@ -111,7 +111,7 @@ def warped(picture: Bytes, field: Floats) -> Bytes:
     fraction f is undone by f (1 - f) / 2 of the second difference, at half the price of cubic reading.
     """
     height, width = picture.shape[:2]
-    places = motion.enlarged(field, height, width)
+    places = fields.enlarged(field, height, width)
     moved = cv2.remap(  # four channels take OpenCV half the time of three
         cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from mirage_kernels.noise import GRID
 from mirage_runtime.temporal.beside import beside
+from mirage_runtime.temporal.fields import pixels, spots
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-Matrices = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 _STILL = 3  # of 255: a change in a 4x4 mean that sensor noise makes, and motion hardly
 _DETAILED = 12  # of 255: variation in 3x3 samples that motion would show in
@@ -124,7 +124,7 @@ def estimate(before: View, now: View) -> Motion:
         still &= _length(camera[0]) < _CREEP
         back = _settled(back, gap, *camera, now)
     field = _where(still, np.float32(0), back)
-    returned = cv2.remap(forth, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    returned = cv2.remap(forth, spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     astray = _length(returned + field) - np.float32(0.05) * _length(field)
     agreed = np.where(now.detailed, _fade(astray, _AGREE), np.float32(1))  # a search of plain places says nothing
     return _judged(field, np.where(still, np.float32(1), agreed * _inside(field)), seen, now)
@@ -140,58 +140,10 @@ def given(field: Floats, before: View, now: View) -> Motion:
     field = np.where(finite[..., None], np.clip(field, -reach, reach), np.float32(0))
     trust = _inside(field) * finite
     if before.depth is not None and now.depth is not None:
-        was = cv2.remap(before.depth, _spots(field), None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        was = cv2.remap(before.depth, spots(field), None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         hidden = (was > 0) & (now.depth > 0) & (was < now.depth * (1 - _NEARER))
         trust = np.where(hidden, np.float32(0), trust)
     return _judged(field, np.asarray(trust, np.float32), before, now)
-
-
-def from_camera(depth: Floats, now: Matrices, before: Matrices, size: tuple[int, int]) -> Floats:
-    """The motion of a world at rest seen by a moving camera: f32 ``(h, w, 2)``, in pixels of a frame of ``size``.
-
-    ``depth`` is f32 ``(h, w)``, metres along the viewing axis, 0 or infinite where unknown (then as if far away).
-    ``now`` and ``before`` are view and projection, f64 ``(4, 4)`` each, as in SPEC.md section 5.6.
-    ``size`` is (height, width). Not finite where the place was behind the camera. Raises ``ValueError`` for a camera
-    that cannot be inverted.
-    """
-    height, width = size
-    rows, columns = depth.shape
-    x = (np.arange(columns, dtype=np.float64) + 0.5) / columns * 2 - 1
-    y = 1 - (np.arange(rows, dtype=np.float64) + 0.5) / rows * 2
-    known = np.isfinite(depth) & (depth > 0)
-    away = np.where(known, depth, 1e4).astype(np.float64)
-    (view, projection), (view_before, projection_before) = now, before
-    try:
-        back = np.linalg.inv(view)
-    except np.linalg.LinAlgError as error:
-        raise ValueError("the camera's view cannot be inverted") from error
-    if abs(projection[0, 0]) < 1e-9 or abs(projection[1, 1]) < 1e-9:
-        raise ValueError("the camera's projection is flat")
-    # x_clip = p00 x + p02 z, w_clip = -p32... : solved for the eye's x and y at z = -depth.
-    w_clip = projection[3, 2] * -away + projection[3, 3]
-    eye_x = (x[None] * w_clip - projection[0, 2] * -away - projection[0, 3]) / projection[0, 0]
-    eye_y = (y[:, None] * w_clip - projection[1, 2] * -away - projection[1, 3]) / projection[1, 1]
-    eye = np.stack([eye_x, eye_y, -away, np.ones_like(away)], -1)
-    clip = eye @ (projection_before @ view_before @ back).T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        was_x, was_y = clip[..., 0] / clip[..., 3], clip[..., 1] / clip[..., 3]
-        motion = np.stack([(was_x - x[None]) * width / 2, (y[:, None] - was_y) * height / 2], -1)
-    motion[clip[..., 3] <= 0] = np.nan
-    return motion.astype(np.float32)
-
-
-def composed(late: Floats, early: Floats) -> Floats:
-    """Motion over two frames: ``late`` from now to the frame between, ``early`` from there back. Both f32 (h, w, 2),
-    in pixels of a frame of (4 h, 4 w); not finite where either is not.
-    """
-    spots = _spots(np.nan_to_num(late, nan=0.0, posinf=0.0, neginf=0.0))
-    then = cv2.remap(early, spots, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(late + then, np.float32)
-
-
-def enlarged(field: Floats, height: int, width: int) -> Floats:
-    """Where a frame's pixels were in the remembered frame: f32 ``(height, width, 2)``, as ``cv2.remap`` takes it."""
-    return np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR) + pixels(height, width))
 
 
 def _still(before: View, now: View) -> NDArray[np.bool_]:
@@ -361,7 +313,7 @@ def _mismatch(before: View, now: View, field: Floats | None) -> Floats:
 
 def _read(picture: NDArray[Any], field: Floats) -> NDArray[Any]:
     """A picture at the grid's resolution, moved."""
-    return np.asarray(cv2.remap(picture, _spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    return np.asarray(cv2.remap(picture, spots(field), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _largest(picture: NDArray[Any]) -> NDArray[Any]:
@@ -378,7 +330,7 @@ def _length(field: Floats) -> Floats:
 def _inside(field: Floats) -> Floats:
     """1 where the place was inside the frame."""
     rows, columns = field.shape[:2]
-    x, y = cv2.split(_spots(field))
+    x, y = cv2.split(spots(field))
     inside: NDArray[np.bool_] = (x > -0.5) & (y > -0.5) & (x < columns - 0.5) & (y < rows - 0.5)
     return inside.astype(np.float32)
 
@@ -391,17 +343,3 @@ def _where(chosen: NDArray[np.bool_], one: Floats | np.float32, other: Floats) -
 def _fade(value: Floats, limits: tuple[float, float]) -> Floats:
     low, high = limits
     return np.asarray(1 - np.clip((value - low) / (high - low), 0, 1), np.float32)
-
-
-def _spots(field: Floats) -> Floats:
-    """Places in the remembered frame, in samples of the grid."""
-    return pixels(*field.shape[:2]) + field * np.float32(1 / GRID)
-
-
-@lru_cache(maxsize=16)
-def pixels(height: int, width: int) -> Floats:
-    """x and y of each pixel, or of each sample: f32 ``(height, width, 2)``, not to be written to."""
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    both = np.ascontiguousarray(np.stack([x, y], axis=-1))
-    both.setflags(write=False)
-    return both

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mirage_kernels import noise
 from mirage_runtime.models import Camera, Context, Image, Settings
-from mirage_runtime.temporal import motion
+from mirage_runtime.temporal import fields
 from mirage_runtime.temporal.beside import undivided
 from mirage_runtime.temporal.memory import Evidence, Memory
 
@@ -117,7 +117,7 @@ class TemporalStream:
             if plane.frame != frame or plane.source >= frame:
                 return None
             pixels = _sampled(plane.pixels, grid).astype(np.float32) * scale
-            total = pixels if total is None else motion.composed(total, pixels)
+            total = pixels if total is None else fields.composed(total, pixels)
             frame = plane.source
             if frame == self._id:
                 return total
@@ -127,7 +127,7 @@ class TemporalStream:
         if camera is None or self._camera is None:
             return None
         try:
-            return motion.from_camera(depth, (camera.view, camera.projection), _pair(self._camera), size)
+            return fields.from_camera(depth, (camera.view, camera.projection), _pair(self._camera), size)
         except ValueError:
             return None  # a camera that makes no sense is as good as none
 

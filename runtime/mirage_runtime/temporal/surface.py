@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirage_kernels import noise
-from mirage_runtime.temporal.motion import pixels
+from mirage_runtime.temporal.fields import pixels
 
 Floats = NDArray[np.float32]
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mirage_runtime.temporal import motion as temporal_motion
+from mirage_runtime.temporal import fields
 from mirage_runtime.training import data
 from mirage_runtime.training.evaluate import load_photograph
 from mirage_runtime.training.video import Clip
@@ -292,4 +292,4 @@ def _still_there(owner: npt.NDArray[np.intp], owner_before: npt.NDArray[np.intp]
 
 
 def _pixels(size: Size) -> Floats:
-    return temporal_motion.enlarged(np.zeros((1, 1, 2), np.float32), *size)
+    return fields.enlarged(np.zeros((1, 1, 2), np.float32), *size)
