@@ -11,7 +11,12 @@
 
 /** @typedef {"source" | "viewer" | "controller"} Role */
 /** @typedef {"connecting" | "connected" | "reconnecting" | "disconnected"} State */
-/** @typedef {{ format: string, width: number, height: number, data: Uint8Array }} Plane */
+/** @typedef {{ format: string, width: number, height: number, data: Uint8Array, stride?: number,
+ *   bottom_up?: boolean }} Plane */
+/** @typedef {{ width: number, height: number, data: ArrayBufferView, format?: string, stride?: number,
+ *   bottom_up?: boolean }} Picture ImageData or alike */
+/** @typedef {{ id: number, at: number, latency: number | null, stages: Record<string, number> }} Measured one result:
+ *   when it was in hand (as `performance.now()` counts), and milliseconds */
 /** @typedef {{ view: ArrayLike<number>, projection: ArrayLike<number>, near: number, far: number }} Camera */
 /** @typedef {{ type: string, [field: string]: any }} Message */
 /** @typedef {(value: any, path: string) => any} Check */
@@ -29,9 +34,12 @@ const MAX_DIMENSION = 16_384;
 const MAX_WINDOW = 64;
 
 const SILENCE = 10_000; // milliseconds without an answer after which a connection counts as lost
-const PING_EVERY = 2_000;
+const PING_EVERY = 1_000;
+const EXCHANGES = 16; // pings that are remembered, to find the one that travelled fastest
+const FIRST_EXCHANGES = 4; // sent one right after the other, so that there is a good one soon
 const LONGEST_WAIT = 5_000; // between two attempts to reconnect
-const STATS_WINDOW = 5_000;
+const STATS_WINDOW = 10_000;
+const DEFAULT_QUALITY = 85;
 
 /** What is wrong with a message or a connection. */
 export class MirageError extends Error {
@@ -286,6 +294,13 @@ const choice = (...choices) => (value, path) => {
   return value;
 };
 
+/** @param {number} size @returns {Check} */
+const binary = (size) => (value, path) => {
+  demand(value, path, "binary");
+  inRange(value.length === size, path, `${size} bytes, not ${value.length}`);
+  return value;
+};
+
 /** @param {Check} item @param {number} [length] @returns {Check} */
 const listOf = (item, length) => (value, path) => {
   demand(value, path, "an array");
@@ -310,6 +325,9 @@ function anything(value) {
 
 /** @type {Record<string, number>} */
 const BYTES_PER_PIXEL = { rgba8: 4, rgb8: 3, r32f: 4, rg16f: 4, r32u: 4 };
+
+/** Bytes of one number of a pixel, of which a stride is a multiple. @type {Record<string, number>} */
+const BYTES_PER_NUMBER = { rgba8: 1, rgb8: 1, r32f: 4, rg16f: 2, r32u: 4 };
 
 /** @type {Record<string, string[]>} */
 const PLANE_FORMATS = {
@@ -346,7 +364,10 @@ function readPlane(name, described, payload, path) {
   const height = integer(1, MAX_DIMENSION)(described.height, `${path}.height`);
   const offset = integer()(described.offset, `${path}.offset`);
   const size = integer()(described.size, `${path}.size`);
-  const expected = format === "jpeg" ? size : BYTES_PER_PIXEL[format] * width * height;
+  const stride = readStride(format, width, described.stride, `${path}.stride`);
+  const bottomUp = !absent(described.bottom_up) && flag(described.bottom_up, `${path}.bottom_up`);
+  const rows = { ...(stride && { stride }), ...(bottomUp && { bottom_up: true }) };
+  const expected = format === "jpeg" ? size : sizeOf({ format, width, height, ...rows });
   /** @type {(fits: boolean, problem: string, field?: string) => void} */
   const agree = (fits, problem, field = path) => {
     if (!fits) throw new MirageError("plane-size", `${field} ${problem}`, field);
@@ -355,7 +376,23 @@ function readPlane(name, described, payload, path) {
   agree(size === expected && size > 0, `is ${size}, but ${shape} has ${expected} bytes`, `${path}.size`);
   agree(offset % ALIGNMENT === 0, `must be a multiple of ${ALIGNMENT}`, `${path}.offset`);
   agree(offset + size <= payload.length, `ends at byte ${offset + size} of a payload of ${payload.length}`);
-  return { format, width, height, data: payload.subarray(offset, offset + size) };
+  return { format, width, height, data: payload.subarray(offset, offset + size), ...rows };
+}
+
+/** @param {string} format @param {number} width @param {any} value @param {string} path @returns {number | undefined} */
+function readStride(format, width, value, path) {
+  if (absent(value)) return undefined;
+  const stride = integer(1, 2 ** 31 - 1)(value, path);
+  const [row, step] = [BYTES_PER_PIXEL[format] * width, BYTES_PER_NUMBER[format]];
+  if (format === "jpeg") throw new MirageError("plane-size", "a JPEG has no stride", path);
+  if (stride >= row && stride % step === 0) return stride > row ? stride : undefined;
+  throw new MirageError("plane-size", `${path} must be a multiple of ${step} from ${row} on, not ${stride}`, path);
+}
+
+/** Bytes from a plane's first pixel to its last: the last row is not padded. @param {Omit<Plane, "data">} plane */
+function sizeOf({ format, width, height, stride }) {
+  const row = BYTES_PER_PIXEL[format] * width;
+  return (stride ?? row) * (height - 1) + row;
 }
 
 /** @param {Plane} plane @param {Plane} color @param {string} path */
@@ -367,32 +404,112 @@ function checkFraction(plane, color, path) {
 }
 
 /**
- * Wrap pixels as a plane. Without a format it is the plane's first one whose size fits.
+ * Wrap pixels as a plane. Without a format it is the plane's first one whose size fits. Rows may begin `stride` bytes
+ * apart, and go from the bottom up, as WebGL reads them.
  * @param {string} name
- * @param {{ width: number, height: number, data: ArrayBufferView, format?: string }} picture as ImageData is
+ * @param {Picture} picture
  * @returns {Plane}
  */
-export function plane(name, { width, height, data, format }) {
+export function plane(name, { width, height, data, format, stride, bottom_up: bottomUp }) {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const rows = { ...(stride && { stride }), ...(bottomUp && { bottom_up: true }) };
   /** @type {(format: string) => boolean} */
-  const fits = (each) => each === "jpeg" || BYTES_PER_PIXEL[each] * width * height === bytes.length;
+  const fits = (each) => each === "jpeg" || sizeOf({ format: each, width, height, stride }) === bytes.length;
   const known = PLANE_FORMATS[name] ?? [];
   const found = format ?? known.find((each) => each !== "jpeg" && fits(each));
-  if (found && known.includes(found) && fits(found)) return { format: found, width, height, data: bytes };
+  if (found && known.includes(found) && fits(found)) return { format: found, width, height, data: bytes, ...rows };
   const problem = `${bytes.length} bytes are no ${found ?? known.join(" or ")} of ${width}x${height}`;
   throw new MirageError("plane-size", problem, `planes.${name}`);
 }
 
-/** A colour plane as what a canvas shows. @param {Plane} color `rgba8` (not copied) or `rgb8` */
-export function toImageData({ format, width, height, data }) {
-  if (format === "rgba8") {
+/** A colour plane as what a canvas shows. @param {Plane} color `rgba8` (not copied where it is packed) or `rgb8` */
+export function toImageData({ format, width, height, data, stride, bottom_up: bottomUp }) {
+  if (format === "rgba8" && !stride && !bottomUp) {
     const buffer = /** @type {ArrayBuffer} */ (data.buffer);
     return new ImageData(new Uint8ClampedArray(buffer, data.byteOffset, data.length), width, height);
   }
-  if (format !== "rgb8") throw new MirageError("unsupported", `a canvas cannot show ${format}`);
-  const pixels = new Uint8ClampedArray(width * height * 4).fill(255);
-  for (let from = 0, to = 0; from < data.length; from += 3, to += 4) pixels.set(data.subarray(from, from + 3), to);
+  if (format !== "rgba8" && format !== "rgb8") throw new MirageError("unsupported", `a canvas cannot show ${format}`);
+  const step = BYTES_PER_PIXEL[format];
+  const pixels = new Uint8ClampedArray(width * height * 4);
+  for (let row = 0, to = 0; row < height; row++) {
+    let from = (bottomUp ? height - 1 - row : row) * (stride ?? width * step);
+    for (const end = to + width * 4; to < end; from += step, to += 4) {
+      pixels[to] = data[from];
+      pixels[to + 1] = data[from + 1];
+      pixels[to + 2] = data[from + 2];
+      pixels[to + 3] = step === 4 ? data[from + 3] : 255;
+    }
+  }
   return new ImageData(pixels, width, height);
+}
+
+// ----------------------------------------------------------------------------------------------------- JPEG
+
+/** @type {CanvasRenderingContext2D | null} */ let packing = null;
+/** @type {OffscreenCanvasRenderingContext2D | null} */ let unpacking = null;
+
+/** Whether this browser can make JPEGs here and now: a worker has no canvas that does so at once. */
+const canPack = () => typeof document !== "undefined";
+
+/**
+ * A picture as JPEG, and the alpha that it cannot hold, if it has any. `toDataURL` answers at once: `toBlob` and
+ * `convertToBlob` wait until the page is idle, which in a page that draws all the time takes a second.
+ * @param {Plane} color @param {number} quality 1 to 100
+ * @returns {{ packed: Plane, alpha: Uint8Array | null }}
+ */
+function packJpeg(color, quality) {
+  let picture = toImageData(color);
+  const { width, height } = picture;
+  const alpha = alphaOf(picture.data);
+  if (alpha) picture = opaque(picture); // a canvas would mix what is not opaque with black
+  packing ??= document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  if (!packing) throw new MirageError("unsupported", "this browser has no canvas to make JPEGs with");
+  const { canvas } = packing;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  packing.putImageData(picture, 0, 0);
+  const url = canvas.toDataURL("image/jpeg", quality / 100);
+  const characters = atob(url.slice(url.indexOf(",") + 1));
+  const data = new Uint8Array(characters.length);
+  for (let at = 0; at < data.length; at++) data[at] = characters.charCodeAt(at);
+  return { packed: { format: "jpeg", width, height, data }, alpha };
+}
+
+/** A JPEG as `rgba8`, which everybody can use who uses results as they are. @param {Plane} color @returns {Promise<Plane>} */
+async function unpackJpeg({ width, height, data }) {
+  const file = new Blob([/** @type {Uint8Array<ArrayBuffer>} */ (data)], { type: "image/jpeg" });
+  const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
+  const size = [bitmap.width, bitmap.height];
+  unpacking ??= new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  if (!unpacking || size[0] !== width || size[1] !== height) throw new Error(`it is ${size.join("x")}`);
+  const { canvas } = unpacking;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  unpacking.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return { format: "rgba8", width, height, data: new Uint8Array(unpacking.getImageData(0, 0, width, height).data.buffer) };
+}
+
+/** Each pixel's alpha; null where all are opaque. @param {Uint8ClampedArray} pixels @returns {Uint8Array | null} */
+function alphaOf(pixels) {
+  let all = 255;
+  for (let at = 3; at < pixels.length; at += 4) all &= pixels[at];
+  if (all === 255) return null;
+  const alpha = new Uint8Array(pixels.length / 4);
+  for (let at = 0; at < alpha.length; at++) alpha[at] = pixels[at * 4 + 3];
+  return alpha;
+}
+
+/** @param {ImageData} picture @returns {ImageData} a copy */
+function opaque({ data, width, height }) {
+  const pixels = new Uint8ClampedArray(data);
+  for (let at = 3; at < pixels.length; at += 4) pixels[at] = 255;
+  return new ImageData(pixels, width, height);
+}
+
+/** Give a picture the alpha of the frame that it was made of. @param {Plane} color @param {Uint8Array} alpha @returns {Plane} */
+function withAlpha(color, alpha) {
+  const { data, width, height } = toImageData(color);
+  for (let at = 0; at < alpha.length; at++) data[at * 4 + 3] = alpha[at];
+  return { format: "rgba8", width, height, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
 }
 
 // ------------------------------------------------------------------------------------------------- Messages
@@ -407,6 +524,9 @@ const role = choice("source", "viewer", "controller");
 const window_ = integer(1, MAX_WINDOW);
 const version = integer(1, 65_536);
 const matrix = listOf(number(), 16);
+const size32 = integer(0, 2 ** 32 - 1);
+const resultFormat = optional(choice("raw", "jpeg"), "raw");
+const quality = optional(integer(1, 100), DEFAULT_QUALITY);
 
 /** @type {Check} */
 const camera = (value, path) => {
@@ -424,9 +544,17 @@ const MESSAGES = {
     hello: {
       role, protocol: optional(version, PROTOCOL_VERSION), client: optional(name, ""), token: optional(text(1000)),
       take_over: optional(flag, false), window: optional(window_, 2), parameters: optional(values, {}),
+      result_format: resultFormat, quality,
     },
     frame: { id, planes: planesIn, time: optional(id, 0), motion_from: optional(id), camera: optional(camera) },
     set: { request: id, parameters: values },
+    share: {
+      request: id, frame_size: size32, result_size: size32,
+      wake: optional(choice("pipe", "message", "none"), "message"), check: optional(flag, false),
+    },
+    shared: { request: id, nonce: binary(16) },
+    unshared: { request: id, reason: optional(text(), "") },
+    wake: {},
     ping: { time: id },
   })),
   server: new Map(Object.entries({
@@ -434,11 +562,14 @@ const MESSAGES = {
       protocol: version, server: name, stream: name, model: values, capabilities: values,
       parameters: listOf(values), token_required: optional(flag, false),
     },
-    ready: { connection: id, role, stream: name, window: window_, parameters: values },
+    ready: {
+      connection: id, role, stream: name, window: window_, parameters: values, result_format: resultFormat, quality,
+    },
     result: {
       id, planes: planesIn, time: optional(id, 0), dropped: optional(id, 0), dropped_ids: optional(listOf(id), []),
       received: optional(id, 0), sent: optional(id, 0), timings: optional(mapOf(number(0)), {}),
       parameters: optional(values, {}), resets: optional(id, 0), memory: optional(number(0, 1), 0),
+      stages: optional(mapOf(listOf(id, 2)), {}),
     },
     dropped: { ids: listOf(id), reason: choice("newer", "failed") },
     ack: { request: id, parameters: values, prompt: optional(values) },
@@ -447,6 +578,10 @@ const MESSAGES = {
     error: {
       code: text(40), message: text(), field: optional(text(400)), request: optional(id), id: optional(id),
     },
+    memory: {
+      request: id, path: text(1000), size: size32, frames_pipe: optional(text(1000)), results_pipe: optional(text(1000)),
+    },
+    wake: {},
     pong: { time: id, server_time: id },
   })),
 };
@@ -507,8 +642,8 @@ export function encode(message) {
   /** @type {Record<string, object>} */
   const described = {};
   let size = 0;
-  for (const [key, { format, width, height, data }] of planes) {
-    described[key] = { format, width, height, offset: size, size: data.length };
+  for (const [key, { format, width, height, stride, bottom_up, data }] of planes) {
+    described[key] = { format, width, height, stride, bottom_up, offset: size, size: data.length };
     size = aligned(size + data.length);
   }
   const fields = Object.entries(message).filter(([, value]) => !absent(value));
@@ -525,6 +660,15 @@ export function encode(message) {
 }
 
 // --------------------------------------------------------------------------------------------------- Client
+
+/** Whether a server is on this machine, by its address. @param {string} url */
+function isHere(url) {
+  const { hostname } = new URL(url, globalThis.location?.href);
+  return hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
+}
+
+/** @param {number[]} sorted @param {number} part 0 to 1 @returns {number | null} */
+const percentile = (sorted, part) => sorted[Math.ceil(part * sorted.length) - 1] ?? null;
 
 /**
  * One connection to a stream that finds its way back when it is lost, with its role and its parameters.
@@ -547,13 +691,18 @@ export class MirageClient extends EventTarget {
   /** @type {any} what the caller of `connect` waits for */ #promise = null;
   /** @type {Record<string, any>} what this client has set, to be set again after a loss */ #own = {};
   /** @type {MirageError | null} the last error that answers no message of ours: why a close follows */ #reason = null;
-  /** @type {Map<number, number>} frame to when it was sent */ #inFlight = new Map();
+  /** @type {Map<number, { sent: number, alpha: Uint8Array | null }>} frame to when it was sent */ #inFlight = new Map();
   /** @type {Map<number, any>} request to the promise of its answer */ #requests = new Map();
-  /** @type {{ at: number, roundTrip?: number, timings: Record<string, number> }[]} */ #results = [];
+  /** @type {Measured[]} the results of the last ten seconds */ #recent = [];
+  /** @type {{ at: number, count: number }[]} the frames dropped in them */ #drops = [];
+  /** @type {{ message: Message, arrived: number }[]} results to be decoded, or behind one that is */ #waiting = [];
+  /** @type {{ roundTrip: number, offset: number }[]} the last pings, in milliseconds */ #exchanges = [];
+  #unpacking = false;
   #ready = false; // on this socket
   #known = false; // the server has accepted us once since `connect`
   #attempts = 0;
   #dropped = 0;
+  /** @type {number | undefined} what the server's last result said, where the frames are somebody else's */ #told;
   #lastId = 0; // frames and requests are numbered together
   /** @type {number | undefined} the last frame on this socket */ #lastFrame;
   #heard = 0;
@@ -566,15 +715,19 @@ export class MirageClient extends EventTarget {
    * server's error. A server that cannot be reached is tried again and again (event `error`, code `unreachable`).
    * @param {string} url its path names the stream, as `ws://127.0.0.1:8765/main`
    * @param {{ role?: Role, token?: string, takeOver?: boolean, window?: number, parameters?: Record<string, any>,
-   *   client?: string }} [options]
+   *   compression?: "auto" | "raw" | "jpeg", quality?: number, client?: string }} [options] `compression` is how
+   *   pictures travel, both ways: `auto` is `raw` on this machine, and else JPEGs of `quality` 1 to 100
    * @returns {Promise<Message>}
    */
   connect(url, options = {}) {
     this.disconnect();
-    this.#options = { role: "source", client: "mirage.js", ...options, url };
+    const defaults = { role: "source", client: "mirage.js", compression: "auto", quality: DEFAULT_QUALITY };
+    this.#options = { ...defaults, ...options, url };
     this.#own = { ...options.parameters };
     [this.#known, this.#attempts, this.#dropped] = [false, 0, 0];
     return new Promise((resolve, reject) => {
+      choice("auto", "raw", "jpeg")(this.#options.compression, "compression");
+      integer(1, 100)(this.#options.quality, "quality");
       this.#promise = { resolve, reject };
       this.#open();
     });
@@ -594,13 +747,13 @@ export class MirageClient extends EventTarget {
   /**
    * Send a frame unless as many as the window allows are on their way. Planes that the server does not announce are
    * left out. `motion` points back to the last frame that was sent, or to `motionFrom`; the first one's is left out.
-   * @param {{ width: number, height: number, data: ArrayBufferView, format?: string }} color ImageData or alike
-   * @param {{ planes?: Record<string, { width: number, height: number, data: ArrayBufferView, format?: string }>,
-   *   camera?: Camera, motionFrom?: number }} [extras]
+   * @param {Picture} color
+   * @param {{ planes?: Record<string, Picture>, camera?: Camera, motionFrom?: number }} [extras]
    * @returns {number | false} the frame's id, more than 0; false where it was not sent
    */
   send(color, { planes = {}, camera, motionFrom } = {}) {
     if (!this.canSend) return false;
+    const sent = performance.now();
     const announced = this.server?.capabilities.planes;
     /** @type {Record<string, Plane>} */
     const pictures = { color: plane("color", color) };
@@ -610,9 +763,13 @@ export class MirageClient extends EventTarget {
     }
     const from = motionFrom ?? (pictures.motion && this.#lastFrame);
     if (absent(from)) delete pictures.motion;
-    const [id, sent] = [this.#lastId + 1, performance.now()];
+    const packs = this.#compresses && canPack() && announced?.color?.includes?.("jpeg");
+    const { packed = pictures.color, alpha = null } =
+      packs && pictures.color.format !== "jpeg" ? packJpeg(pictures.color, this.#options.quality) : {};
+    pictures.color = packed;
+    const id = this.#lastId + 1;
     this.#write({ type: "frame", id, time: Math.round(sent * 1000), planes: pictures, motion_from: from, camera });
-    this.#inFlight.set(id, sent);
+    this.#inFlight.set(id, { sent, alpha });
     return (this.#lastId = this.#lastFrame = id);
   }
 
@@ -631,25 +788,85 @@ export class MirageClient extends EventTarget {
   }
 
   /**
-   * What the last five seconds were like: results a second, milliseconds from `send` to the result (null where there
-   * was none), each stage's mean milliseconds; and the frames dropped since `connect`.
+   * What the last ten seconds were like. Glass to glass is the time from `send` until the result is in hand (for a
+   * viewer, from when the frame reached the server), or until `shown` was called for it.
+   *
+   * `p50`, `p95`, `p99`: milliseconds glass to glass that so many of a hundred results took at most; `jitter`: by how
+   * many two results in succession differ, in the mean; each null where there were none. `rate`: results a second.
+   * `drops`: frames without a result. `offset`: milliseconds that the server's clock is ahead of the page's, null
+   * before it is known. `stages`: each stage's median in milliseconds: the server's own, and before and after them
+   * `there` (the way to the server), `back`, and `display` (decoding, and drawing until `shown`).
+   * `dropped` counts since `connect`; `inFlight` frames are on their way now.
    */
   stats() {
     const now = performance.now();
-    this.#results = this.#results.filter(({ at }) => now - at < STATS_WINDOW);
-    const trips = this.#results.flatMap(({ roundTrip }) => roundTrip ?? []).sort((a, b) => a - b);
-    const percentile = (/** @type {number} */ part) => trips[Math.ceil(part * trips.length) - 1] ?? null;
-    /** @type {Record<string, number>} */
-    const timings = {};
-    for (const result of this.#results) {
-      for (const [stage, each] of Object.entries(result.timings)) {
-        timings[stage] = (timings[stage] ?? 0) + each / this.#results.length;
-      }
-    }
-    const span = now - (this.#results[0]?.at ?? now);
-    const framesPerSecond = span > 0 ? ((this.#results.length - 1) * 1000) / span : 0;
-    const roundTrip = { p50: percentile(0.5), p95: percentile(0.95) };
-    return { framesPerSecond, roundTrip, timings, dropped: this.#dropped, inFlight: this.#inFlight.size };
+    const recent = this.recent;
+    const latencies = recent.flatMap(({ latency }) => latency ?? []);
+    const sorted = [...latencies].sort((a, b) => a - b);
+    const steps = latencies.slice(1).map((each, index) => Math.abs(each - latencies[index]));
+    const span = now - (recent[0]?.at ?? now);
+    const names = [...new Set(recent.flatMap(({ stages }) => Object.keys(stages)))];
+    const median = (/** @type {string} */ stage) =>
+      percentile(recent.flatMap(({ stages }) => stages[stage] ?? []).sort((a, b) => a - b), 0.5);
+    return {
+      p50: percentile(sorted, 0.5),
+      p95: percentile(sorted, 0.95),
+      p99: percentile(sorted, 0.99),
+      rate: span > 0 ? ((recent.length - 1) * 1000) / span : 0,
+      drops: this.recentDrops.reduce((sum, { count }) => sum + count, 0),
+      jitter: steps.length ? steps.reduce((sum, each) => sum + each) / steps.length : null,
+      offset: this.#offset ?? null,
+      stages: Object.fromEntries(names.map((stage) => [stage, /** @type {number} */ (median(stage))])),
+      dropped: this.#dropped,
+      inFlight: this.#inFlight.size,
+    };
+  }
+
+  /**
+   * The results that `stats` was taken from, the newest last: the stages of one sum up to its `latency`. For plots.
+   * @returns {readonly Measured[]}
+   */
+  get recent() {
+    this.#forgetOld(this.#recent, performance.now());
+    return this.#recent;
+  }
+
+  /** When frames were dropped in the last ten seconds, and how many. @returns {readonly { at: number, count: number }[]} */
+  get recentDrops() {
+    this.#forgetOld(this.#drops, performance.now());
+    return this.#drops;
+  }
+
+  /** Say that a result is on the screen now, so that its `display`, and so glass to glass, ends here. @param {number} id */
+  shown(id) {
+    const result = this.#recent.findLast((each) => each.id === id);
+    if (!result) return;
+    const more = performance.now() - result.at;
+    result.at += more;
+    result.stages.display += more;
+    if (result.latency !== null) result.latency += more;
+  }
+
+  /**
+   * A time of the server's (`received`, `sent` and `stages` of a result) as `performance.now()` counts here; null
+   * until the clocks were compared, a moment after connecting. It is wrong by half a round trip at most.
+   * @param {number} microseconds
+   * @returns {number | null}
+   */
+  pageTime(microseconds) {
+    return this.#offset === undefined ? null : microseconds / 1000 - this.#offset;
+  }
+
+  /** Milliseconds that the server's clock is ahead of ours, by the ping that travelled fastest: it had least to wait. */
+  get #offset() {
+    const fastest = (/** @type {any} */ best, /** @type {any} */ each) => (each.roundTrip < best.roundTrip ? each : best);
+    return this.#exchanges.length ? this.#exchanges.reduce(fastest).offset : undefined;
+  }
+
+  /** Whether pictures are to travel as JPEG, where the server can. */
+  get #compresses() {
+    const { compression, url } = this.#options;
+    return compression === "jpeg" || (compression === "auto" && !isHere(url));
   }
 
   /** Whether the server has accepted us and the socket is not closing yet. */
@@ -673,8 +890,20 @@ export class MirageClient extends EventTarget {
     const now = performance.now();
     if (this.#heard <= this.#pinged && now - this.#pinged > SILENCE) return this.#lost(1006);
     if (!this.#ready || this.#heard <= this.#pinged) return;
-    this.#pinged = now;
-    this.#write({ type: "ping", time: Math.round(now * 1000) });
+    this.#ping();
+  }
+
+  #ping() {
+    this.#pinged = performance.now();
+    this.#write({ type: "ping", time: Math.round(this.#pinged * 1000) });
+  }
+
+  /** @param {Message} pong */
+  #compareClocks({ time, server_time: serverTime }) {
+    const roundTrip = performance.now() - time / 1000;
+    this.#exchanges.push({ roundTrip, offset: serverTime / 1000 - (time / 1000 + roundTrip / 2) });
+    if (this.#exchanges.length > EXCHANGES) this.#exchanges.shift();
+    if (this.#exchanges.length < FIRST_EXCHANGES) this.#ping();
   }
 
   /** @param {ArrayBuffer | string} data */
@@ -697,7 +926,8 @@ export class MirageClient extends EventTarget {
       case "ready": return this.#accepted(message);
       case "ack": return this.#acknowledged(message);
       case "error": return this.#failed(message);
-      case "result": this.#settle(message); break;
+      case "pong": return this.#compareClocks(message);
+      case "result": return this.#arrived(message);
       case "dropped": this.#forget(message.ids); break;
       case "parameters": this.#learn(message.parameters); break;
       case "status": break;
@@ -712,12 +942,16 @@ export class MirageClient extends EventTarget {
       throw new MirageError("handshake", `the server speaks protocol ${server.protocol}`, "protocol");
     }
     this.server = server;
-    const { role, token, takeOver, window, client } = this.#options;
+    const { role, token, takeOver, window, client, quality } = this.#options;
     const table = new Set(server.parameters.map((/** @type {any} */ each) => each.name));
     // A server that comes back may be another one: what its table does not know is not asked for again.
     const own = Object.entries(this.#own).filter(([key]) => !this.#known || table.has(key));
     const parameters = role === "viewer" || !own.length ? undefined : Object.fromEntries(own);
-    this.#write({ type: "hello", role, token, client, window, take_over: takeOver && !this.#known, parameters });
+    const formats = server.capabilities.results;
+    const jpeg = role !== "controller" && this.#compresses && Array.isArray(formats) && formats.includes("jpeg");
+    const results = jpeg ? { result_format: "jpeg", quality } : {};
+    const takes = takeOver && !this.#known;
+    this.#write({ type: "hello", role, token, client, window, take_over: takes, parameters, ...results });
   }
 
   /** @param {Message} ready */
@@ -729,6 +963,7 @@ export class MirageClient extends EventTarget {
     this.#emit("parameters", ready);
     this.#promise?.resolve(ready);
     this.#promise = null;
+    this.#ping();
   }
 
   /** @param {Message} ack */
@@ -750,20 +985,94 @@ export class MirageClient extends EventTarget {
     this.#emit("error", error);
   }
 
-  /** @param {Message} result */
-  #settle(result) {
-    const at = performance.now();
-    const sent = this.#inFlight.get(result.id);
-    this.#inFlight.delete(result.id);
-    this.#forget(result.dropped_ids);
-    if (this.#options.role !== "source") this.#dropped = result.dropped;
-    this.#results = this.#results.filter((each) => at - each.at < STATS_WINDOW);
-    this.#results.push({ at, timings: result.timings, roundTrip: sent === undefined ? undefined : at - sent });
+  /** A result came: hand it on, in its turn. @param {Message} message */
+  #arrived(message) {
+    const result = { message, arrived: this.#heard };
+    if (message.planes.color.format !== "jpeg" && !this.#unpacking) return this.#handOn(result);
+    // The newest wins for who only watches, and is slower than the stream. A source's window keeps these few.
+    if (this.#options.role !== "source") this.#lose(this.#waiting.splice(0).length);
+    this.#waiting.push(result);
+    if (!this.#unpacking) this.#unpackWaiting();
   }
 
-  /** Count frames that will have no result, each once. @param {number[]} ids */
+  /** Decode what waits, one after the other, so that results stay in order. */
+  async #unpackWaiting() {
+    const socket = this.#socket;
+    this.#unpacking = true;
+    for (let result; (result = this.#waiting.shift()); ) {
+      const { id, planes } = result.message;
+      let problem = null;
+      if (planes.color.format === "jpeg") {
+        await unpackJpeg(planes.color).then((color) => (planes.color = color), ({ message }) => (problem = message));
+      }
+      if (socket !== this.#socket) return; // that was another connection, and its results are nobody's any more
+      if (problem === null) {
+        this.#handOn(result);
+        continue;
+      }
+      this.#inFlight.delete(id);
+      this.#lose(1);
+      this.#emit("error", new MirageError("unsupported", `the JPEG of result ${id} cannot be read: ${problem}`));
+    }
+    this.#unpacking = false;
+  }
+
+  /** @param {{ message: Message, arrived: number }} result */
+  #handOn({ message, arrived }) {
+    const frame = this.#inFlight.get(message.id);
+    const { color } = message.planes;
+    if (frame?.alpha && color.format !== "jpeg") message.planes.color = withAlpha(color, frame.alpha);
+    this.#inFlight.delete(message.id);
+    this.#forget(message.dropped_ids);
+    if (this.#options.role !== "source") this.#follow(message.dropped);
+    this.#measure(message, frame?.sent, arrived);
+    this.#emit("result", message);
+  }
+
+  /** Note how long a result took, and where. @param {Message} result @param {number | undefined} sent @param {number} arrived */
+  #measure(result, sent, arrived) {
+    const at = performance.now();
+    const { timings, received, sent: left } = result;
+    const known = Object.values(timings).reduce((/** @type {number} */ sum, each) => sum + each, 0);
+    const within = left ? (left - received) / 1000 : known;
+    const [came, went] = left ? [this.pageTime(received), this.pageTime(left)] : [null, null];
+    // All but the ways is known exactly: the offset, which is not, only divides what is left between the two.
+    const ways = Math.max(sent === undefined ? arrived - (went ?? arrived) : arrived - sent - within, 0);
+    const there = sent === undefined ? 0 : Math.min(Math.max((came ?? sent + ways / 2) - sent, 0), ways);
+    const stages = {
+      ...(sent !== undefined && { there }),
+      ...timings,
+      transfer: (timings.transfer ?? 0) + Math.max(within - known, 0), // what is between stages belongs to none
+      back: ways - there,
+      display: at - arrived,
+    };
+    const latency = sent === undefined && came === null ? null : ways + within + stages.display;
+    this.#recent.push({ id: result.id, at, latency, stages });
+    this.#forgetOld(this.#recent, at);
+  }
+
+  /** @param {{ at: number }[]} list @param {number} now */
+  #forgetOld(list, now) {
+    while (list.length && now - list[0].at > STATS_WINDOW) list.shift();
+  }
+
+  /** Count frames of ours that will have no result, each once. @param {number[]} ids */
   #forget(ids) {
-    for (const id of ids) if (this.#inFlight.delete(id)) this.#dropped++;
+    this.#lose(ids.filter((id) => this.#inFlight.delete(id)).length);
+  }
+
+  /** Count what somebody else's frames lost; another source begins at 0 again. @param {number} dropped */
+  #follow(dropped) {
+    const told = this.#told ?? dropped;
+    this.#lose(dropped >= told ? dropped - told : dropped);
+    this.#told = dropped;
+  }
+
+  /** @param {number} count of frames that are dropped now */
+  #lose(count) {
+    if (!count) return;
+    this.#dropped += count;
+    this.#drops.push({ at: performance.now(), count });
   }
 
   /** @param {Record<string, any>} parameters */
@@ -811,7 +1120,8 @@ export class MirageClient extends EventTarget {
     this.#lastFrame = undefined; // a new connection's server has forgotten it
     this.#requests.clear();
     this.#inFlight.clear();
-    this.#results = [];
+    [this.#recent, this.#drops, this.#waiting, this.#exchanges] = [[], [], [], []];
+    [this.#unpacking, this.#told] = [false, undefined];
     for (const each of waiting) each?.reject(error);
   }
 

@@ -1,7 +1,7 @@
 // Controls generated from the server's parameter table (protocol/SPEC.md section 6).
 
 const FLASH = 900; // milliseconds that a value stays lit which somebody else changed
-const TYPES = ["text", "float", "integer"]; // others, of which a blend is one, have no control here
+const TYPES = ["text", "float", "integer"]; // others, as `blend` and `integers`, have no control here
 const WIDEST_SLIDER = 1000; // an integer with more values than this is typed, not dragged
 
 /**

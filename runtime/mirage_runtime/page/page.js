@@ -3,6 +3,7 @@
 import { MirageClient, toImageData } from "./mirage.js";
 import { createControls } from "./controls.js";
 import { showFigures } from "./figures.js";
+import { createPlot } from "./plot.js";
 import { openSource } from "./sources.js";
 
 const SLOW_DRAW = 250; // milliseconds after which the scene moves on though no frame can be sent
@@ -13,6 +14,7 @@ const $ = (/** @type {string} */ id) => /** @type {any} */ (document.getElementB
 const before = $("before").getContext("2d", { alpha: false, willReadFrequently: true });
 const after = $("after").getContext("2d");
 const controls = createControls($("parameters"), change);
+const plot = createPlot(document.querySelector("#plot canvas"), () => frames);
 
 let frames = new MirageClient(); // sends or watches
 let steering = frames; // sets parameters: another connection where this page only watches
@@ -157,12 +159,14 @@ function show({ id, planes, memory, resets }) {
   const { width, height } = picture;
   if ($("after").width !== width || $("after").height !== height) Object.assign($("after"), { width, height });
   after.putImageData(picture, 0, 0);
+  frames.shown(id);
   $("after-note").textContent = `frame ${id.toLocaleString("en")}, ${width} × ${height}`;
   if (!pictures++) refresh();
 }
 
 function tick(now) {
   requestAnimationFrame(tick);
+  plot.tick(now);
   if (!source || paused || watching) return void (drawn = now);
   const ended = source.ended();
   if (ended) return void choose("scene", ended);
@@ -301,7 +305,7 @@ addEventListener("keydown", (event) => {
   pause(!paused);
 });
 
-setInterval(() => showFigures({ ...frames.stats(), ...remembered }, $), 250);
+setInterval(() => document.hidden || showFigures({ ...frames.stats(), ...remembered }, $), 250);
 requestAnimationFrame(tick);
 choose("scene");
 if (/^[a-z0-9_-]{1,64}$/.test(STREAM)) join("source");

@@ -55,8 +55,8 @@ def composed(late: Floats, early: Floats) -> Floats:
     """Motion over two frames: ``late`` from now to the frame between, ``early`` from there back. Both f32 (h, w, 2),
     in pixels of a frame of (4 h, 4 w); not finite where either is not.
     """
-    spots = spots(np.nan_to_num(late, nan=0.0, posinf=0.0, neginf=0.0))
-    then = cv2.remap(early, spots, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    places = spots(np.nan_to_num(late, nan=0.0, posinf=0.0, neginf=0.0))
+    then = cv2.remap(early, places, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(late + then, np.float32)
 
 
