@@ -187,7 +187,7 @@ def test_memory_cannot_be_truncated(echo_daemon: Any, peer: Any) -> None:
         os.truncate(memory.path, 4096)
 
 
-@pytest.mark.parametrize("what", ["newest", "size", "garbage"])
+@pytest.mark.parametrize("what", ["newest", "size", "garbage", "a second writer"])
 def test_a_ring_that_breaks_the_rules_is_let_go_of(echo_daemon: Any, peer: Any, what: str) -> None:
     source = peer(echo_daemon, take_over=True)
     _, view, layout = share(source, wake="message")
@@ -198,6 +198,9 @@ def test_a_ring_that_breaks_the_rules_is_let_go_of(echo_daemon: Any, peer: Any, 
     elif what == "size":
         writer.write([b"x"])
         words[ring.PAGE // 8 + 1] = ROOM + 1
+    elif what == "a second writer":  # of results, which the server alone writes
+        np.frombuffer(view[layout.results.offset :], np.uint64)[0] = 5
+        writer.write(frame(source, noise(48, 64))[1])
     else:
         writer.write([b"\xff" * 100])
     source.socket.send(protocol.encode(protocol.WakeUp()))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -203,20 +204,33 @@ class Session:
 
         One that fits goes into shared memory at once, where there is any.
         """
-        if self._memory is not None and self._closing is None and result.size <= self._memory.results.place.capacity:
-            self._memory.write(result.pieces)
+        replaced, self._result = self._result, None
+        if self._write(result):
             if self._wake_messages:
                 self.post(WakeUp())
-            return None
-        replaced, self._result = self._result, (frame_id, result.whole)
-        if self._memory is not None:
-            self._memory.announce()
-        self._something.set()
+        else:
+            self._result = (frame_id, result.whole)
+            if self._memory is not None:
+                self._memory.announce()
+            self._something.set()
         return replaced[0] if replaced is not None else None
+
+    def _write(self, result: Encoded) -> bool:
+        """Put a result into shared memory; False where there is none, or no room in it."""
+        memory = self._memory
+        if memory is None or self._closing is not None or result.size > memory.results.place.capacity:
+            return False
+        with self._letting_go():
+            memory.write(result.pieces)
+            return True
+        return False
 
     def reserve(self, size: int) -> Target | None:
         """Return where the worker may put a result of ``size`` bytes for this connection, if anywhere."""
-        return self._memory.reserve(size) if self._memory is not None else None
+        if self._memory is not None and self._result is None:
+            with self._letting_go():
+                return self._memory.reserve(size)
+        return None
 
     def finish(self, target: Target, result: Result) -> bool:
         """Pass on a result whose picture is where `reserve` said; False where it has to be posted after all."""
@@ -226,6 +240,15 @@ class Session:
         if self._wake_messages:
             self.post(WakeUp())
         return True
+
+    @contextlib.contextmanager
+    def _letting_go(self) -> Iterator[None]:
+        """Go on without shared memory where its client, or somebody else, has written what it must not."""
+        try:
+            yield
+        except ProtocolError as error:
+            self._unshare()
+            self.post(ServerProtocol.error(error))
 
     def evict(self) -> None:
         """Tell a source that another took its place, and close it."""
@@ -386,14 +409,11 @@ class Session:
         memory = self._memory
         if memory is None:
             return
-        try:
+        with self._letting_go():
             memory.take_wakes()
             while memory is self._memory and (found := memory.frames.next(in_place=True)) is not None:
                 number, message = found
                 self._receive(message, memory.lease(number))
-        except ProtocolError as error:  # its client, or somebody else, writes what it must not
-            self._unshare()
-            self.post(ServerProtocol.error(error))
 
     def _withdraw(self) -> None:
         offered, self._offered = self._offered, None
