@@ -87,6 +87,8 @@ class WorkerHandle:
         self._sizes: deque[tuple[int, int]] = deque(maxlen=_SIZES_REMEMBERED)
         self._input = SharedBlock.create()
         self._outputs = (SharedBlock.create(), SharedBlock.create())
+        self._own = {"input", "output 0", "output 1"}
+        self._mapped: set[str] = set()  # what clients share and the worker has been told of
         self._gone: list[str] = []
         self.ready = False
         """Whether a frame can be transformed now."""
@@ -134,6 +136,7 @@ class WorkerHandle:
         request["input"] = [source.name, source.reference, source.size]
         request["output"] = [result.name, result.reference, result.size, offset]
         request["gone"], self._gone = self._gone, []
+        self._mapped |= {block.name for block in (source, result)} - self._own
         process.say(packed(request))
         patience = asyncio.get_running_loop().call_later(self._patience(work.color), self._hung)
         self._begun = _Begun(work, data, began, done, patience)
@@ -144,7 +147,9 @@ class WorkerHandle:
 
     def forget(self, block: Block) -> None:
         """Let the worker unmap what a client has shared, with its next frame."""
-        self._gone.append(block.name)
+        if block.name in self._mapped:
+            self._mapped.remove(block.name)
+            self._gone.append(block.name)
 
     def _copied(self, work: Work) -> tuple[Block, list[int]]:
         places, size = offsets(work.planes)
@@ -225,6 +230,7 @@ class WorkerHandle:
             return f"the worker cannot be started: {error.strerror or error}"
         self._process = process
         self._sizes.clear()
+        self._mapped.clear()
         self._gone.clear()
         try:
             async with asyncio.timeout(_LOAD_TIMEOUT):
