@@ -379,7 +379,7 @@ function readPlane(name, described, payload, path) {
   return { format, width, height, data: payload.subarray(offset, offset + size), ...rows };
 }
 
-/** @param {string} format @param {number} width @param {any} value @param {string} path @returns {number | undefined} */
+/** @param {string} format @param {number} width @param {any} value @param {string} path */
 function readStride(format, width, value, path) {
   if (absent(value)) return undefined;
   const stride = integer(1, 2 ** 31 - 1)(value, path);
@@ -448,20 +448,19 @@ export function toImageData({ format, width, height, data, stride, bottom_up: bo
 /** @type {CanvasRenderingContext2D | null} */ let packing = null;
 /** @type {OffscreenCanvasRenderingContext2D | null} */ let unpacking = null;
 
-/** Whether this browser can make JPEGs here and now: a worker has no canvas that does so at once. */
-const canPack = () => typeof document !== "undefined";
+/** Whether JPEGs can be made here: a worker has no canvas that does so at once. */
+const CAN_PACK = typeof document !== "undefined";
 
 /**
- * A picture as JPEG, and the alpha that it cannot hold, if it has any. `toDataURL` answers at once: `toBlob` and
- * `convertToBlob` wait until the page is idle, which in a page that draws all the time takes a second.
- * @param {Plane} color @param {number} quality 1 to 100
- * @returns {{ packed: Plane, alpha: Uint8Array | null }}
+ * A picture as JPEG. `toDataURL` answers at once: `toBlob` and `convertToBlob` wait until the page is idle, which in a
+ * page that draws all the time takes a second.
+ * @param {Plane} color @param {number} quality 1 to 100 @param {boolean} translucent whether any pixel is
+ * @returns {Plane}
  */
-function packJpeg(color, quality) {
+function packJpeg(color, quality, translucent) {
   let picture = toImageData(color);
+  if (translucent) picture = opaque(picture); // a canvas would mix what is not opaque with black
   const { width, height } = picture;
-  const alpha = alphaOf(picture.data);
-  if (alpha) picture = opaque(picture); // a canvas would mix what is not opaque with black
   packing ??= document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   if (!packing) throw new MirageError("unsupported", "this browser has no canvas to make JPEGs with");
   const { canvas } = packing;
@@ -471,10 +470,10 @@ function packJpeg(color, quality) {
   const characters = atob(url.slice(url.indexOf(",") + 1));
   const data = new Uint8Array(characters.length);
   for (let at = 0; at < data.length; at++) data[at] = characters.charCodeAt(at);
-  return { packed: { format: "jpeg", width, height, data }, alpha };
+  return { format: "jpeg", width, height, data };
 }
 
-/** A JPEG as `rgba8`, which everybody can use who uses results as they are. @param {Plane} color @returns {Promise<Plane>} */
+/** A JPEG as `rgba8`, which serves whoever draws raw results. @param {Plane} color @returns {Promise<Plane>} */
 async function unpackJpeg({ width, height, data }) {
   const file = new Blob([/** @type {Uint8Array<ArrayBuffer>} */ (data)], { type: "image/jpeg" });
   const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
@@ -485,16 +484,19 @@ async function unpackJpeg({ width, height, data }) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   unpacking.drawImage(bitmap, 0, 0);
   bitmap.close();
-  return { format: "rgba8", width, height, data: new Uint8Array(unpacking.getImageData(0, 0, width, height).data.buffer) };
+  const { buffer } = unpacking.getImageData(0, 0, width, height).data;
+  return { format: "rgba8", width, height, data: new Uint8Array(buffer) };
 }
 
-/** Each pixel's alpha; null where all are opaque. @param {Uint8ClampedArray} pixels @returns {Uint8Array | null} */
-function alphaOf(pixels) {
+/** Each pixel's alpha, which a JPEG cannot hold; null where all are opaque. @param {Plane} color */
+function alphaOf(color) {
+  if (color.format !== "rgba8") return null;
+  const { data } = toImageData(color);
   let all = 255;
-  for (let at = 3; at < pixels.length; at += 4) all &= pixels[at];
+  for (let at = 3; at < data.length; at += 4) all &= data[at];
   if (all === 255) return null;
-  const alpha = new Uint8Array(pixels.length / 4);
-  for (let at = 0; at < alpha.length; at++) alpha[at] = pixels[at * 4 + 3];
+  const alpha = new Uint8Array(data.length / 4);
+  for (let at = 0; at < alpha.length; at++) alpha[at] = data[at * 4 + 3];
   return alpha;
 }
 
@@ -505,7 +507,7 @@ function opaque({ data, width, height }) {
   return new ImageData(pixels, width, height);
 }
 
-/** Give a picture the alpha of the frame that it was made of. @param {Plane} color @param {Uint8Array} alpha @returns {Plane} */
+/** A picture with the alpha of the frame that it was made of. @param {Plane} color @param {Uint8Array} alpha */
 function withAlpha(color, alpha) {
   const { data, width, height } = toImageData(color);
   for (let at = 0; at < alpha.length; at++) data[at * 4 + 3] = alpha[at];
@@ -579,7 +581,8 @@ const MESSAGES = {
       code: text(40), message: text(), field: optional(text(400)), request: optional(id), id: optional(id),
     },
     memory: {
-      request: id, path: text(1000), size: size32, frames_pipe: optional(text(1000)), results_pipe: optional(text(1000)),
+      request: id, path: text(1000), size: size32,
+      frames_pipe: optional(text(1000)), results_pipe: optional(text(1000)),
     },
     wake: {},
     pong: { time: id, server_time: id },
@@ -691,7 +694,7 @@ export class MirageClient extends EventTarget {
   /** @type {any} what the caller of `connect` waits for */ #promise = null;
   /** @type {Record<string, any>} what this client has set, to be set again after a loss */ #own = {};
   /** @type {MirageError | null} the last error that answers no message of ours: why a close follows */ #reason = null;
-  /** @type {Map<number, { sent: number, alpha: Uint8Array | null }>} frame to when it was sent */ #inFlight = new Map();
+  /** @type {Map<number, { sent: number, alpha: Uint8Array | null }>} */ #inFlight = new Map();
   /** @type {Map<number, any>} request to the promise of its answer */ #requests = new Map();
   /** @type {Measured[]} the results of the last ten seconds */ #recent = [];
   /** @type {{ at: number, count: number }[]} the frames dropped in them */ #drops = [];
@@ -721,13 +724,13 @@ export class MirageClient extends EventTarget {
    */
   connect(url, options = {}) {
     this.disconnect();
-    const defaults = { role: "source", client: "mirage.js", compression: "auto", quality: DEFAULT_QUALITY };
-    this.#options = { ...defaults, ...options, url };
+    const { compression = "auto", quality = DEFAULT_QUALITY } = options;
+    this.#options = { role: "source", client: "mirage.js", ...options, compression, quality, url };
     this.#own = { ...options.parameters };
     [this.#known, this.#attempts, this.#dropped] = [false, 0, 0];
     return new Promise((resolve, reject) => {
-      choice("auto", "raw", "jpeg")(this.#options.compression, "compression");
-      integer(1, 100)(this.#options.quality, "quality");
+      choice("auto", "raw", "jpeg")(compression, "compression");
+      integer(1, 100)(quality, "quality");
       this.#promise = { resolve, reject };
       this.#open();
     });
@@ -763,10 +766,10 @@ export class MirageClient extends EventTarget {
     }
     const from = motionFrom ?? (pictures.motion && this.#lastFrame);
     if (absent(from)) delete pictures.motion;
-    const packs = this.#compresses && canPack() && announced?.color?.includes?.("jpeg");
-    const { packed = pictures.color, alpha = null } =
-      packs && pictures.color.format !== "jpeg" ? packJpeg(pictures.color, this.#options.quality) : {};
-    pictures.color = packed;
+    const alpha = this.#compresses ? alphaOf(pictures.color) : null;
+    if (this.#compresses && CAN_PACK && pictures.color.format !== "jpeg" && announced?.color?.includes?.("jpeg")) {
+      pictures.color = packJpeg(pictures.color, this.#options.quality, alpha !== null);
+    }
     const id = this.#lastId + 1;
     this.#write({ type: "frame", id, time: Math.round(sent * 1000), planes: pictures, motion_from: from, camera });
     this.#inFlight.set(id, { sent, alpha });
@@ -831,13 +834,16 @@ export class MirageClient extends EventTarget {
     return this.#recent;
   }
 
-  /** When frames were dropped in the last ten seconds, and how many. @returns {readonly { at: number, count: number }[]} */
+  /**
+   * When frames were dropped in the last ten seconds, and how many.
+   * @returns {readonly { at: number, count: number }[]}
+   */
   get recentDrops() {
     this.#forgetOld(this.#drops, performance.now());
     return this.#drops;
   }
 
-  /** Say that a result is on the screen now, so that its `display`, and so glass to glass, ends here. @param {number} id */
+  /** Say that a result is on the screen now: its `display`, and so glass to glass, ends here. @param {number} id */
   shown(id) {
     const result = this.#recent.findLast((each) => each.id === id);
     if (!result) return;
@@ -857,10 +863,10 @@ export class MirageClient extends EventTarget {
     return this.#offset === undefined ? null : microseconds / 1000 - this.#offset;
   }
 
-  /** Milliseconds that the server's clock is ahead of ours, by the ping that travelled fastest: it had least to wait. */
+  /** Milliseconds that the server's clock is ahead of ours, by the ping that travelled fastest: it waited least. */
   get #offset() {
-    const fastest = (/** @type {any} */ best, /** @type {any} */ each) => (each.roundTrip < best.roundTrip ? each : best);
-    return this.#exchanges.length ? this.#exchanges.reduce(fastest).offset : undefined;
+    if (!this.#exchanges.length) return undefined;
+    return this.#exchanges.reduce((best, each) => (each.roundTrip < best.roundTrip ? each : best)).offset;
   }
 
   /** Whether pictures are to travel as JPEG, where the server can. */
@@ -1021,7 +1027,7 @@ export class MirageClient extends EventTarget {
   #handOn({ message, arrived }) {
     const frame = this.#inFlight.get(message.id);
     const { color } = message.planes;
-    if (frame?.alpha && color.format !== "jpeg") message.planes.color = withAlpha(color, frame.alpha);
+    if (frame?.alpha) message.planes.color = withAlpha(color, frame.alpha);
     this.#inFlight.delete(message.id);
     this.#forget(message.dropped_ids);
     if (this.#options.role !== "source") this.#follow(message.dropped);
@@ -1029,7 +1035,10 @@ export class MirageClient extends EventTarget {
     this.#emit("result", message);
   }
 
-  /** Note how long a result took, and where. @param {Message} result @param {number | undefined} sent @param {number} arrived */
+  /**
+   * Note how long a result took, and where.
+   * @param {Message} result @param {number | undefined} sent @param {number} arrived
+   */
   #measure(result, sent, arrived) {
     const at = performance.now();
     const { timings, received, sent: left } = result;
@@ -1072,7 +1081,9 @@ export class MirageClient extends EventTarget {
   #lose(count) {
     if (!count) return;
     this.#dropped += count;
-    this.#drops.push({ at: performance.now(), count });
+    const at = performance.now();
+    this.#drops.push({ at, count });
+    this.#forgetOld(this.#drops, at);
   }
 
   /** @param {Record<string, any>} parameters */

@@ -43,9 +43,283 @@ def test_frames_come_back_with_their_pixels(run: Callable[[str], Any]) -> None:
     assert result["ready"]["role"] == "source"
     assert result["id"] == result["result"] > 0
     assert result["pixels"] == [200, 100, 50, 25, 0, 0, 0, 0]
-    assert result["stats"]["roundTrip"]["p50"] > 0
+    assert result["stats"]["p50"] > 0
     assert result["stats"]["inFlight"] == 0
     assert result["state"] == "connected"
+
+
+def test_stats_are_those_of_the_results(run: Callable[[str], Any]) -> None:
+    result = run("""
+        const [least, trips, clock] = [[], [], []];
+        let began, early, late;
+        window.WebSocket = class extends WebSocket {
+            constructor(...options) {
+                super(...options);
+                this.addEventListener("message", ({ data }) => {
+                    if (decode(data).type === "result") least.push(performance.now() - early);
+                });
+            }
+        };
+        await client.connect(url);
+        const before = client.stats();
+        client.addEventListener("result", ({ detail }) => {
+            late = performance.now();
+            trips.push(late - began);
+            clock.push([early, client.pageTime(detail.received), client.pageTime(detail.sent), late]);
+        });
+        for (let each = 0; each < 12; each++) {
+            began = performance.now();
+            client.send(picture);
+            early = performance.now();
+            await next(client, "result");
+        }
+        const { recent } = client;
+        const sums = recent.map(({ latency, stages }) => [latency, Object.values(stages).reduce((a, b) => a + b)]);
+        const stats = client.stats();
+        const { id } = recent.at(-1);
+        const whole = recent.at(-1).latency;
+        while (performance.now() - late < 5);
+        client.shown(id);
+        const shown = client.recent.at(-1);
+        const display = [shown.latency - whole, shown.stages.display];
+        return { before, stats, least, trips, clock, sums, display };
+    """)
+    assert result["before"]["p50"] is None
+    assert (result["before"]["rate"], result["before"]["drops"]) == (0, 0)
+    stats, most = result["stats"], max(result["trips"])
+    assert min(result["least"]) <= stats["p50"] <= stats["p95"] <= stats["p99"] <= most
+    assert 0 < stats["jitter"] <= most
+    assert stats["rate"] > 0
+    assert stats["drops"] == 0
+    assert {"there", "queue", "render", "transfer", "back", "display"} <= stats["stages"].keys()
+    for (latency, parts), low, high in zip(result["sums"], result["least"], result["trips"], strict=True):
+        assert low <= latency <= high
+        assert latency == pytest.approx(parts, abs=1)
+    # The clocks were compared over a round trip or more, of which the offset is wrong by half at most.
+    slack = 1000
+    for early, received, sent, late in result["clock"]:
+        assert early - slack <= received <= sent <= late + slack
+    assert result["display"][0] >= 4
+    assert result["display"][1] >= 4
+
+
+def test_a_viewer_is_measured_from_the_server_on(run: Callable[[str], Any]) -> None:
+    result = run("""
+        await client.connect(url);
+        const viewer = new MirageClient();
+        await viewer.connect(url, { role: "viewer" });
+        while (viewer.stats().offset === null) await new Promise((resolve) => setTimeout(resolve, 10));
+        for (let each = 0; each < 5; each++) {
+            client.send(picture);
+            await Promise.all([next(client, "result"), next(viewer, "result")]);
+        }
+        return { latencies: viewer.recent.map(({ latency }) => latency), stats: viewer.stats() };
+    """)
+    assert min(result["latencies"]) <= result["stats"]["p50"] <= max(result["latencies"])
+    assert {"queue", "render", "back", "display"} <= result["stats"]["stages"].keys()
+    assert "there" not in result["stats"]["stages"]
+
+
+def test_stats_count_drops(run: Callable[[str], Any]) -> None:
+    result = run("""
+        await client.connect(url, { window: 64 });
+        const viewer = new MirageClient();
+        await viewer.connect(url, { role: "viewer" });
+        const large = new ImageData(1920, 1080);
+        const seen = [];
+        viewer.addEventListener("result", ({ detail }) => seen.push(detail.id));
+        let [sent, results, last] = [0, 0, 0];
+        client.addEventListener("result", () => results++);
+        const settled = async () => {
+            while (client.stats().inFlight) await Promise.race([next(client, "result"), next(client, "dropped")]);
+            while (seen.at(-1) !== last) await next(viewer, "result"); // it may miss some, but not the last
+        };
+        const send = (frame) => (last = client.send(frame)) && sent++;
+        for (let each = 0; each < 20 && !client.stats().drops; each++) {
+            send(picture);
+            await settled();
+            send(large); // while this one is transformed, those that follow replace one another
+            for (let each = 0; each < 20; each++) send(picture);
+            await settled();
+        }
+        const stats = client.stats();
+        const times = client.recentDrops.reduce((sum, { count }) => sum + count, 0);
+        return { sent, results, drops: stats.drops, all: stats.dropped, times, viewer: viewer.stats().drops };
+    """)
+    assert result["all"] == result["sent"] - result["results"] > 0
+    assert result["drops"] == result["times"] == result["viewer"] == result["all"]
+
+
+# A picture with soft colours and an edge, and the mean difference of two pictures.
+PICTURE = """
+    const soft = new ImageData(96, 64);
+    for (let at = 0; at < soft.data.length; at += 4) {
+        const [x, y] = [(at / 4) % 96, Math.floor(at / 4 / 96)];
+        soft.data.set([x * 2.5, y * 3.5, x < 48 ? 60 : 180, 255], at);
+    }
+    const difference = (some, others) =>
+        some.data.reduce((sum, each, at) => sum + Math.abs(each - others.data[at]), 0) / some.data.length;
+"""
+
+
+def test_a_viewer_is_sent_jpegs_that_look_like_the_raw_results(run: Callable[[str], Any]) -> None:
+    result = run(
+        PICTURE
+        + """
+        const formats = [];
+        const Socket = window.WebSocket;
+        window.WebSocket = class extends Socket {
+            constructor(...options) {
+                super(...options);
+                this.addEventListener("message", ({ data }) => {
+                    const message = decode(data);
+                    if (message.type === "result") formats.push([message.planes.color.format, data.byteLength]);
+                });
+            }
+        };
+        const watch = async (options) => {
+            const viewer = new MirageClient();
+            const ready = await viewer.connect(url, { role: "viewer", ...options });
+            return { viewer, granted: [ready.result_format, ready.quality] };
+        };
+        const watched = await watch({ compression: "jpeg", quality: 90 });
+        window.WebSocket = Socket;
+        const raw = await watch({});
+        await client.connect(url);
+        client.send(soft);
+        const [some, others] = await Promise.all([next(watched.viewer, "result"), next(raw.viewer, "result")]);
+        const color = some.planes.color;
+        return {
+            formats, granted: watched.granted, auto: raw.granted[0], shape: [color.format, color.width, color.height],
+            error: difference(toImageData(color), toImageData(others.planes.color)),
+            stages: Object.keys(watched.viewer.stats().stages),
+        };
+    """
+    )
+    assert result["formats"][0][0] == "jpeg"
+    assert result["formats"][0][1] < 96 * 64 * 4 / 2
+    assert result["granted"] == ["jpeg", 90]
+    assert result["auto"] == "raw"
+    assert result["shape"] == ["rgba8", 96, 64]
+    assert 0 < result["error"] < 4
+    assert {"encode", "display"} <= set(result["stages"])
+
+
+def test_a_source_across_a_network_sends_and_is_sent_jpegs(run: Callable[[str], Any]) -> None:
+    result = run(
+        PICTURE
+        + """
+        const Socket = window.WebSocket;
+        const sent = [];
+        window.WebSocket = class extends Socket {
+            constructor(address, ...options) {
+                super(address.replace("mirage.test", "127.0.0.1"), ...options);
+            }
+            send(bytes) {
+                const message = decode(bytes, "client");
+                if (message.type === "frame") sent.push(message.planes.color.format);
+                super.send(bytes);
+            }
+        };
+        const ready = await client.connect(url.replace("127.0.0.1", "mirage.test"), { window: 4 });
+        for (let at = 3; at < soft.data.length; at += 8) soft.data[at] = 100;
+        const ids = [];
+        const results = [];
+        client.addEventListener("result", ({ detail }) => results.push(detail));
+        for (let each = 0; each < 3; each++) {
+            ids.push(client.send(soft));
+            await next(client, "result");
+        }
+        const color = toImageData(results[0].planes.color);
+        const alpha = color.data.every((each, at) => at % 4 < 3 || each === soft.data[at]);
+        const same = results.map(({ id }) => id).join() === ids.join();
+        return { granted: ready.result_format, sent, alpha, same, error: difference(color, soft) };
+    """
+    )
+    assert result["granted"] == "jpeg"
+    assert result["sent"] == ["jpeg"] * 3
+    assert result["alpha"]
+    assert result["same"]
+    assert 0 < result["error"] < 6
+
+
+def test_a_viewer_that_decodes_slowly_is_given_the_newest_in_order(run: Callable[[str], Any]) -> None:
+    result = run("""
+        let open;
+        const gate = new Promise((resolve) => (open = resolve));
+        const decoded = window.createImageBitmap;
+        window.createImageBitmap = async (...options) => (await gate, decoded(...options));
+        const [came, given] = [[], []];
+        const Socket = window.WebSocket;
+        window.WebSocket = class extends Socket {
+            constructor(...options) {
+                super(...options);
+                this.addEventListener("message", ({ data }) => {
+                    const message = decode(data);
+                    if (message.type === "result") came.push(message.id);
+                });
+            }
+        };
+        const viewer = new MirageClient();
+        await viewer.connect(url, { role: "viewer", compression: "jpeg" });
+        window.WebSocket = Socket;
+        viewer.addEventListener("result", ({ detail }) => given.push(detail.id));
+        await client.connect(url);
+        while (came.length < 5) {
+            client.send(picture);
+            await next(client, "result");
+        }
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        const [first, newest] = [came[0], came.at(-1)];
+        const expected = came.length - 2;
+        open();
+        while (given.length < 2) await next(viewer, "result");
+        return { given, expected: [first, newest], drops: viewer.stats().drops, skipped: expected };
+    """)
+    assert result["given"] == result["expected"]
+    assert result["drops"] >= result["skipped"] > 0
+
+
+def test_a_jpeg_that_cannot_be_read_is_an_error(run: Callable[[str], Any]) -> None:
+    result = run("""
+        window.createImageBitmap = async () => Promise.reject(new Error("no picture"));
+        await client.connect(url, { compression: "jpeg" });
+        const id = client.send(picture);
+        const { code, message } = await next(client, "error");
+        return { code, named: message.includes(`result ${id}`), stats: client.stats() };
+    """)
+    assert result["code"] == "unsupported"
+    assert result["named"]
+    assert (result["stats"]["drops"], result["stats"]["inFlight"]) == (1, 0)
+
+
+def test_a_compression_that_is_none_is_refused(run: Callable[[str], Any]) -> None:
+    result = run("""
+        const compression = await refusal(client.connect(url, { compression: "gif" }));
+        const quality = await refusal(client.connect(url, { quality: 0 }));
+        return { compression, quality, state: client.state };
+    """)
+    assert result["compression"] == {"code": "out-of-range", "field": "compression"}
+    assert result["quality"] == {"code": "out-of-range", "field": "quality"}
+    assert result["state"] == "disconnected"
+
+
+def test_rows_may_be_padded_and_go_from_the_bottom_up(run: Callable[[str], Any]) -> None:
+    result = run("""
+        await client.connect(url);
+        const data = new Uint8Array(2 * 12 - 4);
+        const pixels = [[1, 2, 3, 255], [4, 5, 6, 255], [7, 8, 9, 255], [10, 11, 12, 255]];
+        pixels.forEach((pixel, index) => data.set(pixel, (index >> 1) * 12 + (index & 1) * 4));
+        const frame = { width: 2, height: 2, stride: 12, bottom_up: true, format: "rgba8", data };
+        const here = [...toImageData(frame).data];
+        client.send(frame);
+        const { planes } = await next(client, "result");
+        const rgb = toImageData({ width: 1, height: 2, format: "rgb8", data: new Uint8Array([1, 2, 3, 4, 5, 6]) });
+        return { here, there: [...toImageData(planes.color).data], rgb: [...rgb.data] };
+    """)
+    upside_down = [7, 8, 9, 255, 10, 11, 12, 255, 1, 2, 3, 255, 4, 5, 6, 255]
+    assert result["here"] == result["there"] == upside_down
+    assert result["rgb"] == [1, 2, 3, 255, 4, 5, 6, 255]
 
 
 def test_the_window_is_kept(run: Callable[[str], Any]) -> None:

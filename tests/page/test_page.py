@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import signal
 from collections.abc import Callable
@@ -114,12 +115,13 @@ def test_controls_come_from_the_table(echo_daemon: Any, open_page: OpenPage) -> 
     page = open_page(echo_daemon.http, before=WITHOUT_WEBGL)
     expect(parameter(page, "strength")).to_be_enabled()
     rows = page.locator(".parameter")
-    assert rows.evaluate_all("rows => rows.map((row) => row.dataset.parameter)") == [
-        name for name in protocol.PARAMETERS if name not in ("prompt", "prompts")
-    ]
-    for name, described in protocol.PARAMETERS.items():
-        if name in ("prompt", "prompts"):
-            continue
+    controlled = {
+        name: described
+        for name, described in protocol.PARAMETERS.items()
+        if name != "prompt" and described.type not in ("blend", "integers")
+    }
+    assert rows.evaluate_all("rows => rows.map((row) => row.dataset.parameter)") == list(controlled)
+    for name, described in controlled.items():
         control = parameter(page, name)
         assert float(control.get_attribute("min")) == described.minimum
         assert float(control.get_attribute("max")) == described.maximum
@@ -153,7 +155,7 @@ def test_what_is_remembered_is_shown_where_anything_is(echo_daemon: Any, open_pa
     expect(page.locator("#remembered")).to_be_hidden()
     page.evaluate("""async () => {
         const { showFigures } = await import("./figures.js");
-        const stats = { framesPerSecond: 0, roundTrip: { p50: null, p95: null }, dropped: 0, timings: {} };
+        const stats = { p50: null, p95: null, p99: null, jitter: null, rate: 0, drops: 0, dropped: 0, stages: {} };
         window.show = (memory, resets) => {
             showFigures({ ...stats, memory, resets }, (id) => document.getElementById(id));
             return document.getElementById("remembered").innerText.replace(/\\s+/g, " ");
@@ -162,6 +164,137 @@ def test_what_is_remembered_is_shown_where_anything_is(echo_daemon: Any, open_pa
     assert page.evaluate("show(0.876, 0)") == "Remembered 88 %"
     assert page.evaluate("show(0, 1)") == "Remembered 0 %, 1 cut"
     assert page.evaluate("show(1, 1234)") == "Remembered 100 %, 1,234 cuts"
+
+
+# Note what each frame took, from `send` until it was drawn; then connect anew, so that nothing else counts.
+TAKE_TIMES = """async () => {
+    const { MirageClient } = await import("./mirage.js");
+    const { send, shown } = MirageClient.prototype;
+    const sent = new Map();
+    window.trips = [];
+    MirageClient.prototype.send = function (...options) {
+        const began = performance.now();
+        const id = send.apply(this, options);
+        if (id) sent.set(id, [began, performance.now()]);
+        return id;
+    };
+    MirageClient.prototype.shown = function (id) {
+        const [began, early] = sent.get(id) ?? [];
+        const least = performance.now() - early;
+        shown.call(this, id);
+        if (early) trips.push([least, performance.now() - began]);
+    };
+    location.hash = "again";
+}"""
+
+# The figures, and the least and the most that a frame took; read at once, so that they belong together.
+READ_TIMES = """() => {
+    const number = (id) => Number(document.getElementById(id).textContent);
+    const rows = [...document.querySelectorAll("#stage-list li")];
+    const row = (each) => [each.querySelector("span").textContent, Number(each.querySelector("b").textContent)];
+    return {
+        p50: number("p50"), p95: number("p95"), p99: number("p99"), jitter: number("jitter"), rate: number("rate"),
+        rows: Object.fromEntries(rows.map(row)),
+        least: Math.min(...trips.map(([least]) => least)),
+        most: Math.max(...trips.map(([, most]) => most)),
+    };
+}"""
+
+
+def test_the_figures_are_those_of_the_results(echo_daemon: Any, open_page: OpenPage, wait_for: WaitFor) -> None:
+    page = open_page(f"{echo_daemon.http}/?stream=figures", before=WITHOUT_WEBGL)
+    wait_for_frames(page, wait_for)
+    page.evaluate(TAKE_TIMES)
+    wait_for(lambda: page.wait_for_timeout(100) or page.evaluate("trips.length") >= 10, "frames were timed")
+    page.wait_for_timeout(600)  # until they are written
+    figures = page.evaluate(READ_TIMES)
+    rounding = 0.5
+    assert figures["least"] - rounding <= figures["p50"] <= figures["p95"] <= figures["p99"]
+    assert figures["p99"] <= figures["most"] + rounding
+    assert 0 <= figures["jitter"] <= figures["most"]
+    assert figures["rate"] > 0
+    assert list(figures["rows"]) == [
+        *("glass to glass", "way there", "queue", "render", "transfer", "way back", "display"),
+    ]
+    assert figures["rows"]["glass to glass"] == figures["p50"]
+    assert max(figures["rows"].values()) <= figures["most"] + rounding
+
+
+# The share of the plot's pixels that are not empty.
+PAINTED = """() => {
+    const canvas = document.querySelector("#plot canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return data.filter((each, at) => at % 4 === 3 && each > 0).length / (canvas.width * canvas.height);
+}"""
+
+# A plot of made-up frames, one each 50 ms, drawn when `tick` is told so; `drawn` counts.
+MADE_UP = """async () => {
+    const { createPlot } = await import("./plot.js");
+    const canvas = document.querySelector("#plot canvas").cloneNode();
+    canvas.style.zIndex = 1;
+    document.querySelector("#plot").append(canvas);
+    const context = canvas.getContext("2d");
+    const clear = context.clearRect;
+    window.drawn = 0;
+    context.clearRect = (...area) => (drawn++, clear.apply(context, area));
+    window.told = { recent: [], recentDrops: [] };
+    window.plot = createPlot(canvas, () => told);
+    window.fill = (stages, count) => {
+        const latency = Object.values(stages).reduce((sum, each) => sum + each);
+        told.recent = Array.from({ length: count }, (_, id) => ({ id, at: 1e6 - (count - id) * 50, latency, stages }));
+    };
+    // The share of the rows, at x of 0 to 1, that have each colour of the page's stages.
+    window.shares = (x) => {
+        const style = getComputedStyle(canvas);
+        const { data } = context.getImageData(Math.round(x * canvas.width), 0, 1, canvas.height);
+        const bytes = (colour) => colour.match(/[0-9a-f]{2}/g).map((each) => parseInt(each, 16));
+        const rgb = (name) => bytes(style.getPropertyValue(`--stage-${name}`));
+        const hue = ([r, g, b]) => [r, g, b].map((each) => each / Math.hypot(r, g, b));
+        const near = (some, others) => Math.hypot(...some.map((each, index) => each - others[index])) < 0.08;
+        return (name) => {
+            const rows = Array.from({ length: canvas.height }, (_, row) => [...data.slice(row * 4, row * 4 + 4)]);
+            const its = rows.filter((row) => row[3] === 255 && near(hue(row.slice(0, 3)), hue(rgb(name))));
+            return its.length / canvas.height;
+        };
+    };
+    await new Promise((resolve) => setTimeout(resolve, 200)); // until its size and place are known
+}"""
+
+
+def test_the_plot_shows_the_stages_one_on_the_other(echo_daemon: Any, open_page: OpenPage, wait_for: WaitFor) -> None:
+    page = open_page(f"{echo_daemon.http}/?stream=plot", before=WITHOUT_WEBGL)
+    wait_for_frames(page, wait_for)
+    expect(page.locator("#plot canvas")).to_be_visible()
+    wait_for(lambda: page.wait_for_timeout(100) or page.evaluate(PAINTED) > 0.02, "the plot is drawn")
+    page.evaluate(MADE_UP)
+    shares = page.evaluate("""() => {
+        fill({ queue: 5, temporal: 30, diffusion: 60 }, 100); // of a scale of 150 ms, over the left half
+        plot.tick(1e6 + 5000);
+        const [left, right] = [shares(0.3), shares(0.8)];
+        const names = ["temporal", "diffusion"];
+        return { left: names.map(left), right: names.map(right), drawn };
+    }""")
+    temporal, diffusion = shares["left"]
+    assert 0.07 < temporal < 0.25
+    assert diffusion == pytest.approx(2 * temporal, rel=0.35)
+    assert shares["right"] == [0, 0]  # nothing came since
+
+
+def test_the_plot_costs_nothing_while_nobody_sees_it(echo_daemon: Any, open_page: OpenPage) -> None:
+    page = open_page(f"{echo_daemon.http}/?stream=seen", before=WITHOUT_WEBGL, height=300)
+    expect(parameter(page, "strength")).to_be_enabled()
+    page.evaluate(MADE_UP)
+    tick = "times => { fill({ render: 5 }, 50); for (const time of times) plot.tick(time); return drawn; }"
+    assert page.evaluate(tick, [1e6]) == 0  # it is under the edge of the window
+    page.locator("#plot").scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    assert page.evaluate(tick, [1e6, 1e6 + 50, 1e6 + 99]) == 1
+    assert page.evaluate(tick, [1e6 + 100, 1e6 + 199, 1e6 + 200]) == 3
+    page.evaluate("() => { told.recent = []; for (let time = 2e6; time < 2.002e6; time += 100) plot.tick(time); }")
+    assert page.evaluate("drawn") == 4  # once more, to wipe it
+    page.emulate_media(reduced_motion="reduce")
+    assert page.evaluate(tick, [3e6, 3e6 + 999]) == 5
+    assert page.evaluate(tick, [3e6 + 1000]) == 6
 
 
 def test_changes_show_on_every_page_and_can_be_reset(echo_daemon: Any, open_page: OpenPage) -> None:
@@ -191,6 +324,7 @@ def test_a_second_page_watches_or_takes_over(echo_daemon: Any, open_page: OpenPa
     expect(second.locator("#notice")).to_contain_text("Somebody else is the source of the stream “stage”")
     second.get_by_role("button", name="Watch and steer").click()
     wait_for_frames(second, wait_for)
+    expect(second.locator("#p50")).not_to_have_text("–")
     assert difference(colours(second, "after"), colours(first, "after")) < 60
     expect(second.locator("#before-figure")).to_be_hidden()
     first.close()
@@ -309,6 +443,18 @@ def test_nothing_is_wider_than_a_small_screen(echo_daemon: Any, open_page: OpenP
     if width < 700:
         heights = page.locator("button:visible").evaluate_all("all => all.map((each) => each.offsetHeight)")
         assert min(heights) >= 40
+
+
+def test_all_of_it_is_seen_at_once_on_a_small_laptop(lsd_daemon: Any, open_page: OpenPage, wait_for: WaitFor) -> None:
+    page = open_page(f"{lsd_daemon.http}/?stream=laptop", before=WITHOUT_WEBGL, width=1280, height=800)
+    wait_for_frames(page, wait_for)
+    wait_for_chips(page)
+    expect(page.locator("#stage-list")).to_contain_text("diffusion")
+    assert page.evaluate("document.documentElement.scrollHeight") <= 800
+    boxes = [page.locator(part).bounding_box() for part in ("dl", "#plot", "#stage-list")]
+    for left, right in itertools.pairwise(boxes):
+        assert left["x"] + left["width"] <= right["x"]
+    assert boxes[1]["width"] > 400
 
 
 def test_what_is_needed_is_served_under_a_strict_policy(echo_daemon: Any, open_page: OpenPage) -> None:

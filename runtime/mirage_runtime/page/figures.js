@@ -16,7 +16,10 @@ const STAGES = {
 };
 const ORDER = Object.keys(STAGES);
 
-/** The stages that there are, in their order; those of a newer server come before the way back. @param {Iterable<string>} found */
+/**
+ * The stages that there are, in their order; those that only a newer server knows come before the way back.
+ * @param {Iterable<string>} found
+ */
 export function inOrder(found) {
   const names = [...new Set(found)];
   const place = (/** @type {string} */ name) => (name in STAGES ? ORDER.indexOf(name) : ORDER.indexOf("back") - 0.5);
@@ -31,7 +34,9 @@ export function showFigures({ p50, p95, p99, jitter, rate, drops, dropped, stage
   for (const [id, value] of Object.entries({ p50, p95, p99, jitter })) write($(id), milliseconds(value));
   write($("rate"), rate ? rate.toFixed(1) : "–");
   write($("dropped"), drops.toLocaleString("en"));
-  $("drops").title = `Frames that a newer one replaced, in the last ten seconds; ${dropped.toLocaleString("en")} in all`;
+  $("drops").classList.toggle("some", drops > 0); // in the colour of the plot's marks
+  const all = `${dropped.toLocaleString("en")} in all`;
+  $("drops").title = `Frames that a newer one replaced, in the last ten seconds; ${all}`;
   if (memory || resets) $("remembered").hidden = false; // a model without a memory has nothing to say here
   write($("memory"), Math.round(memory * 100).toString());
   write($("resets"), resets ? `, ${resets.toLocaleString("en")} ${resets > 1 ? "cuts" : "cut"}` : "");
