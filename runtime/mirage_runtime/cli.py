@@ -37,8 +37,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-train_app = typer.Typer(help="Train a model (needs the extra [train]).", no_args_is_help=True)
-eval_app = typer.Typer(help="Measure a model on pictures it never saw (needs the extra [train]).", no_args_is_help=True)
+train_app = typer.Typer(help="Train a model (needs the extra `train`).", no_args_is_help=True)
+eval_app = typer.Typer(help="Measure a model on pictures it never saw (needs the extra `train`).", no_args_is_help=True)
 bench_app = typer.Typer(invoke_without_command=True)
 app.add_typer(bench_app, name="bench")
 app.add_typer(train_app, name="train")

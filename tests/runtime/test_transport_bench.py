@@ -79,7 +79,8 @@ def test_a_turn_is_bounded(monkeypatch: Any) -> None:
     assert size.shared_memory.samples == 2
 
 
-def test_the_command_prints_a_table() -> None:
+def test_the_command_prints_a_table(monkeypatch: Any) -> None:
+    monkeypatch.setenv("MIRAGE_TOKEN", "the user's own daemon's")
     done = run("transport", *TINY)
     assert done.returncode == 0, done.stderr
     for words in ("shared memory p50", "WebSocket p50", "64x48", "WebSocket / bare", measuring.machine()):
