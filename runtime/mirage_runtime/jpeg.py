@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from mirage_protocol import Result
 from mirage_runtime.clock import microseconds
 from mirage_runtime.errors import MirageRuntimeError
+
+_log = logging.getLogger("mirage.jpeg")
 
 Image = NDArray[np.uint8]
 
@@ -45,24 +48,26 @@ def encoded(picture: Image, quality: int) -> bytes:
 
 @dataclass(frozen=True)
 class Job:
-    """A result whose picture is to be encoded, in each of ``qualities``."""
+    """A result whose picture is to be encoded, in each of ``qualities``; ``source`` is whose frame it was."""
 
     result: Result
     picture: Image
     qualities: Collection[int]
+    source: object = None
 
 
 class Encoder:
     """Encodes the results of one stream in a thread, so that nobody waits for it who wants none of it.
 
-    The newest wins here too: while one is encoded, one waits, and a newer one takes its place.
+    The newest wins here too: while one is encoded, one waits, and a newer one takes its place. Each job ends with
+    ``done``, its files by quality and when it began and ended, or with ``lost``.
     """
 
     def __init__(
-        self, done: Callable[[Result, dict[int, bytes], tuple[int, int]], None], replaced: Callable[[Result], None]
+        self, done: Callable[[Job, dict[int, bytes], tuple[int, int]], None], lost: Callable[[Job], None]
     ) -> None:
         self._done = done
-        self._replaced = replaced
+        self._lost = lost
         self._busy = False
         self._waiting: Job | None = None
 
@@ -70,7 +75,7 @@ class Encoder:
         """Encode a result as soon as may be."""
         if self._busy:
             if self._waiting is not None:
-                self._replaced(self._waiting.result)
+                self._lost(self._waiting)
             self._waiting = job
             return
         self._busy = True
@@ -82,8 +87,13 @@ class Encoder:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self.offer(waiting)
-        if not future.cancelled():
-            self._done(job.result, *future.result())
+        if future.cancelled():
+            return
+        if problem := future.exception():
+            _log.error("the result of frame %d cannot be made a JPEG", job.result.id, exc_info=problem)
+            self._lost(job)
+        else:
+            self._done(job, *future.result())
 
 
 def _encode(job: Job) -> tuple[dict[int, bytes], tuple[int, int]]:

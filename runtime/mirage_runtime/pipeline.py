@@ -90,9 +90,10 @@ class Pipeline:
 
     def preprocess(self, frame: Image) -> Image:
         """Return the frame as RGB at the model's own size."""
+        color = cv2.cvtColor(frame, cv2.COLOR_RGBA2RGB) if frame.shape[2] == 4 else frame
+        source = resized(color, *self.working_size(*frame.shape[:2]))
         # What is remembered must not be the caller's own memory, which the next frame will be written to.
-        color = cv2.cvtColor(frame, cv2.COLOR_RGBA2RGB) if frame.shape[2] == 4 else frame.copy()
-        return resized(color, *self.working_size(*frame.shape[:2]))
+        return frame.copy() if source is frame else source
 
     def _embed(self, prompts: tuple[tuple[str, float], ...]) -> NDArray[np.float32]:
         """Return the blend of the prompts' conditions."""

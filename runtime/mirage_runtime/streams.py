@@ -254,15 +254,18 @@ class Stream:
         if qualities:
             plane = result.planes["color"]
             picture = np.frombuffer(plane.data, np.uint8).reshape(plane.height, plane.width, -1).copy()
-            self._encoder.offer(Job(result, picture, cast("set[int]", qualities)))
+            self._encoder.offer(Job(result, picture, cast("set[int]", qualities), waiting.source))
 
     def _post_result(self, subscriber: Subscriber, frame_id: int, encoded: Encoded) -> None:
         replaced = subscriber.post_result(frame_id, encoded)
         if replaced is not None and subscriber is self.source:
             self.drop(replaced, subscriber, "newer", "unread")
 
-    def _post_jpegs(self, result: Result, files: dict[int, bytes], took: tuple[int, int]) -> None:
-        """Send a result to those who want it as JPEG."""
+    def _post_jpegs(self, job: Job, files: dict[int, bytes], took: tuple[int, int]) -> None:
+        """Send a result to those who want it as JPEG, unless its source was replaced meanwhile."""
+        if job.source is not self.source:
+            return
+        result = job.result
         self._metrics.stages.labels(self.name, "encode").observe((took[1] - took[0]) / 1e6)
         color = result.planes["color"]
         result = dataclasses.replace(
@@ -283,10 +286,10 @@ class Stream:
             if subscriber.role != "controller" and subscriber.quality in messages:
                 self._post_result(subscriber, result.id, messages[subscriber.quality])
 
-    def _drop_unsent(self, result: Result) -> None:
-        """Note that a result was replaced before it was encoded."""
-        if self.source is not None and self.source.quality is not None:
-            self.drop(result.id, self.source, "newer", "unread")
+    def _drop_unsent(self, job: Job) -> None:
+        """Note that a result was replaced before it was encoded, or cannot be."""
+        if self.source is not None and job.source is self.source and self.source.quality is not None:
+            self.drop(job.result.id, self.source, "newer", "unread")
 
     def status(self, worker: WorkerHandle) -> Status:
         """Return what the stream is doing."""

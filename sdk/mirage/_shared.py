@@ -29,7 +29,10 @@ _DESCRIPTOR = re.compile(r"/proc/[0-9]+/fd/[0-9]+")
 
 def may_be_shared(url: str) -> bool:
     """Whether the server may be on this host: only then is a path that it names opened."""
-    host = urlsplit(url).hostname or ""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # it is no address at all, as connecting will say
+        return False
     return host == "localhost" or host == "::1" or host.startswith("127.")
 
 

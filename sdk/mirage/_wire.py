@@ -28,7 +28,7 @@ def unopened(error: BaseException, url: str, timeout: float) -> BaseException:
     """Return the error that says why no connection could be opened; what has another cause is returned as it is."""
     if isinstance(error, MirageError):
         return error
-    if isinstance(error, InvalidURI):
+    if isinstance(error, InvalidURI | ValueError):
         return Unsupported(f"'{url}' is no address of a server: it should look like ws://127.0.0.1:8765")
     if isinstance(error, TimeoutError):
         return Timeout(f"{url} did not answer within {timeout:g} s")

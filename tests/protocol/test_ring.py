@@ -230,9 +230,11 @@ def test_a_header_that_lies_is_refused(change, problem: str) -> None:  # type: i
 
 @settings(max_examples=300)
 @given(
-    st.binary(max_size=200), st.lists(st.tuples(st.integers(0, 400), st.binary(min_size=1, max_size=16)), max_size=8)
+    st.binary(max_size=200),
+    st.lists(st.tuples(st.integers(0, 400), st.binary(min_size=1, max_size=16)), max_size=8),
+    st.booleans(),
 )
-def test_random_bytes_lead_nowhere(header: bytes, patches: list[tuple[int, bytes]]) -> None:
+def test_random_bytes_lead_nowhere(header: bytes, patches: list[tuple[int, bytes]], in_place: bool) -> None:
     memory = mapping()
     memory[64 : 64 + len(header)] = header
     try:
@@ -247,7 +249,7 @@ def test_random_bytes_lead_nowhere(header: bytes, patches: list[tuple[int, bytes
     reader = RingReader(memory, layout.frames)
     try:
         for _ in range(5):
-            found = reader.next()
+            found = reader.next(in_place=in_place)
             assert found is None or len(found[1]) <= layout.frames.capacity
     except ProtocolError:
         pass

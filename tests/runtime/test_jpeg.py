@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import threading
 import urllib.request
 from typing import Any
 
@@ -13,6 +15,11 @@ import simplejpeg
 
 import mirage
 import mirage_protocol as protocol
+from mirage._session import Session
+from mirage_runtime import jpeg
+from mirage_runtime.metrics import Metrics
+from mirage_runtime.streams import Stream, Waiting
+from mirage_runtime.worker.handle import Transformed
 
 HEIGHT, WIDTH = 144, 256
 CLOSE = 6.0  # mean difference of 255 that two generations of JPEG at quality 85 may make of a smooth picture
@@ -29,16 +36,15 @@ def difference(one: np.ndarray, two: np.ndarray) -> float:
     return float(np.abs(one[..., :3].astype(int) - two[..., :3]).mean())
 
 
-@pytest.mark.parametrize("connect", [mirage.connect], ids=["blocking"])
-def test_frames_and_results_travel_as_jpeg(echo_daemon: Any, connect: Any, smooth: np.ndarray) -> None:
-    with connect(echo_daemon.url, compression="jpeg", take_over=True, timeout=60) as stream:
+def test_frames_and_results_travel_as_jpeg(echo_daemon: Any, smooth: np.ndarray) -> None:
+    with mirage.connect(echo_daemon.url, compression="jpeg", take_over=True, timeout=60) as stream:
         result = stream.transform(smooth)
         assert result.image.shape == smooth.shape
         assert 0 < difference(result.image, smooth) < CLOSE
         assert (result.image[..., 3] == smooth[..., 3]).all()  # alpha is put back
         assert {"decode", "encode"} <= result.timings.keys()
         assert difference(stream.transform(smooth[..., :3]).image, smooth) < CLOSE
-    with connect(echo_daemon.url, compression="raw", take_over=True, timeout=60) as stream:
+    with mirage.connect(echo_daemon.url, compression="raw", take_over=True, timeout=60) as stream:
         assert (stream.transform(smooth).image == smooth).all()
 
 
@@ -112,9 +118,7 @@ def test_what_was_granted_is_said(echo_daemon: Any, peer: Any) -> None:
     assert (ready.result_format, ready.quality) == ("jpeg", 70)
 
 
-def test_jpeg_is_for_networks(monkeypatch: Any) -> None:
-    from mirage._session import Session
-
+def test_jpeg_is_for_networks() -> None:
     def quality(url: str, **options: Any) -> int | None:
         return Session.of(url, "auto", "source", token=None, take_over=False, window=2, timeout=1.0, **options).quality
 
@@ -129,16 +133,13 @@ def test_jpeg_is_for_networks(monkeypatch: Any) -> None:
 
 def test_a_slow_encoder_keeps_the_newest(monkeypatch: Any) -> None:
     """While one result is encoded one waits; what it replaces is told."""
-    import asyncio
-    import threading
-
-    from mirage_runtime import jpeg
-
-    gate, done, replaced = threading.Event(), [], []
+    gate, done, lost = threading.Event(), [], []
     monkeypatch.setattr(jpeg, "encoded", lambda picture, quality: gate.wait(30) and b"x")
 
     async def main() -> None:
-        encoder = jpeg.Encoder(lambda result, files, took: done.append(result.id), lambda r: replaced.append(r.id))
+        encoder = jpeg.Encoder(
+            lambda job, files, took: done.append(job.result.id), lambda job: lost.append(job.result.id)
+        )
         first = protocol.Result(0, {"color": protocol.Plane.of("rgb8", 1, 1, bytes(3))})
         for number in range(5):
             picture = np.zeros((1, 1, 3), np.uint8)
@@ -148,4 +149,61 @@ def test_a_slow_encoder_keeps_the_newest(monkeypatch: Any) -> None:
             await asyncio.sleep(0.01)
 
     asyncio.run(main())
-    assert (done, replaced) == ([0, 4], [1, 2, 3])
+    assert (done, lost) == ([0, 4], [1, 2, 3])
+
+
+def test_a_result_that_cannot_be_encoded_is_lost_and_nothing_else(monkeypatch: Any) -> None:
+    done, lost = [], []
+
+    def faulty(picture: np.ndarray, quality: int) -> bytes:
+        if quality == 1:
+            raise ValueError("a fault of ours")
+        return b"x"
+
+    monkeypatch.setattr(jpeg, "encoded", faulty)
+
+    async def main() -> None:
+        encoder = jpeg.Encoder(
+            lambda job, files, took: done.append(job.result.id), lambda job: lost.append(job.result.id)
+        )
+        plane = protocol.Plane.of("rgb8", 1, 1, bytes(3))
+        for number, quality in enumerate((1, 85)):
+            encoder.offer(jpeg.Job(protocol.Result(number, {"color": plane}), np.zeros((1, 1, 3), np.uint8), {quality}))
+        while not done:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+    assert (done, lost) == ([1], [0])
+
+
+def test_a_new_source_gets_nothing_of_the_last_ones() -> None:
+    """A result that is being encoded while its source is replaced goes nowhere: its number means another frame now."""
+    posted: list[int] = []
+
+    class Connection:
+        role, quality = "source", 85
+
+        def post(self, message: Any) -> None:
+            posted.append(message)
+
+        def post_result(self, frame_id: int, result: Any) -> None:
+            posted.append(frame_id)
+
+        def evict(self) -> None:
+            pass
+
+    async def main() -> None:
+        stream = Stream("main", metrics=Metrics(), on_frame=lambda: None)
+        one, two = Connection(), Connection()
+        stream.join(one)
+        plane = protocol.Plane.of("rgb8", 1, 1, bytes(3))
+        frame = protocol.Frame(0, {"color": plane})
+        for _ in range(3):  # one is encoded, one waits, one is replaced
+            stream.publish(Waiting(frame, one), {}, Transformed(plane.data, {}))
+        before = len(posted)
+        stream.join(two, take_over=True)
+        for _ in range(50):
+            await asyncio.sleep(0.005)
+        assert posted[before:] == []
+
+    asyncio.run(main())

@@ -35,7 +35,7 @@ def test_nobody_is_there(connect: Any, free_port: int) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8765", "http://127.0.0.1", "", "ws://"])
+@pytest.mark.parametrize("url", ["127.0.0.1:8765", "http://127.0.0.1", "", "ws://", "ws://[::1"])
 def test_what_is_no_address(connect: Any, url: str) -> None:
     with pytest.raises(mirage.Unsupported, match="should look like ws://"):
         connect(url)
