@@ -27,13 +27,16 @@ class RunningDaemon:
     def __init__(self, log: Path, *options: str, environment: dict[str, str] | None = None) -> None:
         self.log = log
         self._options = options
-        self._environment = os.environ | (environment or {})
+        # Where a show was is kept beside the log, not in the user's own folder.
+        self._environment = os.environ | {"MIRAGE_STATE": str(log.parent)} | (environment or {})
         self.port = 0
         self.start()
 
     def start(self, port: int = 0) -> None:
         """Start the process and wait until it says its address (not: until it is healthy)."""
-        command = [sys.executable, "-m", "mirage_runtime", "serve", "--port", str(port), *self._options]
+        # A port of its own for OSC too: daemons that run side by side must not take each other's messages.
+        osc = [] if any(option.startswith(("--osc-port", "--no-osc")) for option in self._options) else ["--osc-port=0"]
+        command = [sys.executable, "-m", "mirage_runtime", "serve", "--port", str(port), *osc, *self._options]
         with self.log.open("ab") as out:
             offset = out.tell()
             self.process = subprocess.Popen(command, stdout=out, stderr=out, env=self._environment)
@@ -69,6 +72,13 @@ class RunningDaemon:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.load(error) if "json" in error.headers["Content-Type"] else {}
+
+    @property
+    def osc_port(self) -> int:
+        """The UDP port where it takes OSC."""
+        port = self.health()[1]["osc_port"]
+        assert isinstance(port, int)
+        return port
 
     def wait_healthy(self, token: str | None = None) -> RunningDaemon:
         """Wait until a frame can be transformed."""

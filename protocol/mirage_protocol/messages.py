@@ -21,7 +21,24 @@ Role = Literal["source", "viewer", "controller"]
 DropReason = Literal["newer", "failed"]
 ResultFormat = Literal["raw", "jpeg"]
 Wake = Literal["pipe", "message", "none"]
-StreamState = Literal["waiting", "streaming", "recovering"]
+StreamState = Literal["waiting", "streaming", "paused", "recovering"]
+ShowAction = Literal[
+    "watch",
+    "go",
+    "back",
+    "goto",
+    "recall",
+    "pause",
+    "play",
+    "save-preset",
+    "delete-preset",
+    "save-cue",
+    "delete-cue",
+    "learn",
+    "stop-learning",
+    "forget",
+]
+Curve = Literal["linear", "smooth", "ease-in", "ease-out"]
 
 ROLES: tuple[str, ...] = get_args(Role)
 
@@ -231,6 +248,51 @@ class WakeUp:
 
 
 @dataclass(frozen=True)
+class Play:
+    """A client plays the show, changes it or wants to be told of it; which fields count depends on ``action``.
+
+    ``cue`` and ``preset`` are names, ``parameter`` one of the table's, ``fade`` and ``follow`` seconds.
+    """
+
+    TYPE: ClassVar[str] = "show"
+    request: _Id
+    action: Annotated[ShowAction, Choice(get_args(ShowAction))]
+    cue: Annotated[str | None, Text(200)] = None
+    preset: Annotated[str | None, Text(200)] = None
+    parameter: Annotated[str | None, Text(200)] = None
+    name: Annotated[str | None, Text(200)] = None
+    fade: Annotated[float | None, Number(0.0, 86_400.0)] = None
+    curve: Annotated[Curve | None, Choice(get_args(Curve))] = None
+    follow: Annotated[float | None, Number(0.0, 86_400.0)] = None
+
+
+@dataclass(frozen=True)
+class ShowState:
+    """The show as it is now, to those who watch it, whenever it changes.
+
+    ``file`` is where it is kept, empty where it cannot be saved; ``current`` and ``next`` are numbers of cues;
+    ``fading`` and ``following`` the seconds that are left of a fade and until the next cue goes by itself; ``bindings``
+    what MIDI controls move, ``learning`` the parameter that waits for one, ``devices`` the MIDI devices; ``sound`` what
+    is listened to; ``problems`` one line each for what is wrong.
+    """
+
+    TYPE: ClassVar[str] = "show"
+    name: _Name = ""
+    file: Annotated[str, TEXT] = ""
+    presets: Annotated[tuple[str, ...], ListOf(Text(200))] = ()
+    cues: Annotated[tuple[dict[str, Any], ...], ListOf(MapOf(anything))] = ()
+    current: Annotated[str | None, Text(200)] = None
+    next: Annotated[str | None, Text(200)] = None
+    fading: Annotated[float, Number(0.0)] = 0.0
+    following: Annotated[float | None, Number(0.0)] = None
+    bindings: Annotated[tuple[dict[str, Any], ...], ListOf(MapOf(anything))] = ()
+    learning: Annotated[str | None, Text(200)] = None
+    devices: Annotated[tuple[str, ...], ListOf(Text(200))] = ()
+    sound: Annotated[str, Text(1000)] = ""
+    problems: Annotated[tuple[str, ...], ListOf(TEXT)] = ()
+
+
+@dataclass(frozen=True)
 class Ping:
     """A client asks for the server's clock; ``time`` is the client's own, in microseconds."""
 
@@ -247,9 +309,20 @@ class Pong:
     server_time: _Id
 
 
-ClientMessage = ClientHello | Frame | Set | Share | Shared | Unshared | WakeUp | Ping
+ClientMessage = ClientHello | Frame | Set | Share | Shared | Unshared | WakeUp | Play | Ping
 ServerMessage = (
-    ServerHello | Ready | Result | Dropped | Acknowledged | ParametersChanged | Status | Error | Memory | WakeUp | Pong
+    ServerHello
+    | Ready
+    | Result
+    | Dropped
+    | Acknowledged
+    | ParametersChanged
+    | Status
+    | Error
+    | Memory
+    | WakeUp
+    | ShowState
+    | Pong
 )
 Message = ClientMessage | ServerMessage
 

@@ -31,7 +31,8 @@ class Parameter:
 
     A ``blend`` is a list of `WeightedText`: its ``minimum`` and ``maximum`` are those of a weight, its ``max_length``
     (characters) that of a text, and it has up to ``max_items``. ``integers`` are a list of up to ``max_items``, each
-    from ``minimum`` to ``maximum``.
+    from ``minimum`` to ``maximum``. ``clip``: a controller that knows no range (a fader, a message of OSC) and sends a
+    number beyond it means the nearest end; without it, and in a client's ``set`` always, such a number is refused.
     """
 
     name: str
@@ -42,12 +43,38 @@ class Parameter:
     max_length: int | None = None
     max_items: int | None = None
     unit: str = ""
+    clip: bool = False
     help: str = ""
 
     def check(self, value: Any, field: str | None = None) -> ParameterValue:
         """Return ``value`` as this parameter keeps it; raises `ProtocolError` naming the field and the range."""
         checked: ParameterValue = self._check(value, field or self.name)
         return checked
+
+    def clipped(self, value: float) -> float:
+        """Return a number brought into the range where this parameter clips, and as it is where it does not."""
+        if not self.clip or self.minimum is None or self.maximum is None:
+            return value
+        return min(max(value, self.minimum), self.maximum)
+
+    def at(self, fraction: float) -> float:
+        """Return the number at ``fraction`` (0 to 1, clipped) of the range, a whole one where it has to be.
+
+        Raises `ProtocolError` (``wrong-type``) for a parameter that is no number.
+        """
+        low, high = self._range()
+        value = low + (high - low) * min(max(fraction, 0.0), 1.0)
+        return round(value) if self.type == "integer" else value
+
+    def fraction(self, value: float) -> float:
+        """Return where in the range a number lies, 0 to 1; raises `ProtocolError` like `at`."""
+        low, high = self._range()
+        return (value - low) / (high - low)
+
+    def _range(self) -> tuple[float, float]:
+        if self.type not in ("float", "integer") or self.minimum is None or self.maximum is None:
+            raise ProtocolError("wrong-type", f"{self.name} is no number and has no range", self.name)
+        return self.minimum, self.maximum
 
     @property
     def _check(self) -> Check:
@@ -66,6 +93,7 @@ class Parameter:
     def describe(self) -> dict[str, Any]:
         """Return the parameter as the server's ``hello`` tells it (SPEC.md section 6)."""
         described = {"name": self.name, "type": self.type, "default": copy.copy(self.default), "unit": self.unit}
+        described |= {"clip": True} if self.clip else {}
         bounds = {
             "minimum": self.minimum,
             "maximum": self.maximum,
@@ -101,6 +129,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             default=1.0,
             minimum=0.0,
             maximum=1.0,
+            clip=True,
             help="How much of the look is applied: 0 gives the source back, 1 the full look.",
         ),
         Parameter(
@@ -109,6 +138,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             default=1.0,
             minimum=0.0,
             maximum=1.0,
+            clip=True,
             help="How much of the last frame is remembered: 0 transforms each frame alone, with texture fixed to the "
             "screen.",
         ),
@@ -118,6 +148,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             default=1,
             minimum=1,
             maximum=4,
+            clip=True,
             help="Denoising steps a frame: more cost more time and refine the picture.",
         ),
         Parameter(
@@ -145,6 +176,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             minimum=0.0,
             maximum=60.0,
             unit="s",
+            clip=True,
             help="How long a change of prompts, strength or seed takes; 0 changes with the next frame.",
         ),
     )

@@ -24,6 +24,7 @@ from mirage_protocol.messages import (
     Error,
     Frame,
     ParametersChanged,
+    Play,
     Ready,
     Result,
     ResultFormat,
@@ -32,6 +33,7 @@ from mirage_protocol.messages import (
     ServerMessage,
     Set,
     Share,
+    ShowAction,
     Wake,
     decode_client,
     decode_server,
@@ -102,6 +104,8 @@ class ServerProtocol:
             if self.hello.role == "viewer":
                 raise ProtocolError("not-allowed", "a viewer may not set parameters: connect as a controller")
             return Set(message.request, check_parameters(message.parameters))
+        elif isinstance(message, Play) and self.hello.role == "viewer" and message.action != "watch":
+            raise ProtocolError("not-allowed", "a viewer may only watch the show: connect as a controller")
         return message
 
     @staticmethod
@@ -210,6 +214,13 @@ class ClientProtocol:
         """
         request = self._next_request
         message = encode(Set(request, dict(parameters)))
+        self._next_request += 1
+        return request, message
+
+    def play(self, action: ShowAction, **fields: Any) -> tuple[int, bytes]:
+        """Return a new request's number and its message to the show; ``fields`` are those of `Play`."""
+        request = self._next_request
+        message = encode(Play(request, action, **fields))
         self._next_request += 1
         return request, message
 

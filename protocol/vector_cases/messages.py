@@ -120,6 +120,12 @@ def plain_client_messages() -> Iterator[tuple[str, Message]]:
     yield "unshared", protocol.Unshared(0)
     yield "unshared: with a reason", protocol.Unshared(2, "Permission denied")
     yield "wake", protocol.WakeUp()
+    yield "show: watch", protocol.Play(1, "watch")
+    yield "show: goto", protocol.Play(2, "goto", cue="1.5")
+    yield "show: recall", protocol.Play(3, "recall", preset="Sturm 🌊", fade=2.5, curve="ease-in")
+    yield "show: learn", protocol.Play(4, "learn", parameter="strength")
+    cue = {"preset": "storm", "name": "Dusk", "fade": 4.0, "curve": "smooth", "follow": 86_400.0}
+    yield "show: save-cue", protocol.Play(5, "save-cue", cue="7", **cue)
     yield "ping", protocol.Ping(1_700_000_000_000_000)
     yield "ping: zero", protocol.Ping(0)
 
@@ -213,6 +219,7 @@ def plain_server_messages() -> Iterator[tuple[str, Message]]:
     yield "parameters: a prompt ends the blend", protocol.ParametersChanged({"prompt": "ink", "prompts": []})
     yield "status: waiting", protocol.Status("waiting")
     yield "status: streaming", protocol.Status("streaming", "")
+    yield "status: paused", protocol.Status("paused")
     yield "status: recovering", protocol.Status("recovering", "the worker stopped and is being started again")
     yield "error", protocol.Error("internal", "the model could not be loaded")
     yield "error: to a request", protocol.Error("out-of-range", "strength is 0 to 1", "parameters.strength", request=7)
@@ -222,5 +229,23 @@ def plain_server_messages() -> Iterator[tuple[str, Message]]:
     pipes = ("/proc/4711/fd/13", "/proc/4711/fd/16")
     yield "memory: with pipes", protocol.Memory(LARGEST, "/proc/4711/fd/12", 2**32 - 1, *pipes)
     yield "wake", protocol.WakeUp()
+    yield "show: nothing", protocol.ShowState()
+    cue = {"number": "1.5", "name": "Dusk", "preset": "storm", "fade": 4.0, "curve": "smooth", "follow": 0.5}
+    everything = protocol.ShowState(
+        name="Tides",
+        file="/shows/tides.toml",
+        presets=("shore", "storm"),
+        cues=(cue,),
+        current="1",
+        next="1.5",
+        fading=0.25,
+        following=3.0,
+        bindings=({"control": "control 7", "stream": "main", "parameter": "strength"},),
+        learning="coherence",
+        devices=("nanoKONTROL2",),
+        sound="tide.wav",
+        problems=("no MIDI device is there",),
+    )
+    yield "show: everything", everything
     yield "pong", protocol.Pong(1, 2)
     yield "pong: the largest numbers", protocol.Pong(LARGEST, LARGEST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import json
 import logging
 import signal
@@ -22,7 +23,18 @@ from rich.table import Table
 
 from mirage_protocol import PARAMETERS, ProtocolError
 from mirage_runtime import __version__
-from mirage_runtime.config import DEFAULT_HOST, DEFAULT_MODEL, DEFAULT_MODEL_PIXELS, DEFAULT_PORT, Config, ModelConfig
+from mirage_runtime.config import (
+    DEFAULT_HOST,
+    DEFAULT_MODEL,
+    DEFAULT_MODEL_PIXELS,
+    DEFAULT_OSC_OUT_PORT,
+    DEFAULT_OSC_PORT,
+    DEFAULT_PORT,
+    Config,
+    ModelConfig,
+    Network,
+    OscConfig,
+)
 from mirage_runtime.controls import Controls
 from mirage_runtime.errors import MirageRuntimeError
 
@@ -88,6 +100,29 @@ def serve(
         int, typer.Option(min=4096, help="Pixels that the model works on; larger frames are fitted to it.")
     ] = DEFAULT_MODEL_PIXELS,
     threads: Threads = None,
+    show: Annotated[Path | None, typer.Option(metavar="FILE", help="A show: presets and cues, as TOML.")] = None,
+    midi: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A MIDI device, by a part of its name, or all of them.")
+    ] = None,
+    osc: Annotated[bool, typer.Option(help="Take OSC messages.")] = True,
+    osc_host: Annotated[str, typer.Option(help="Address to take OSC at; others than loopback need --osc-allow.")] = (
+        DEFAULT_HOST
+    ),
+    osc_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help=f"UDP port to take OSC at. Default: {DEFAULT_OSC_PORT}.")
+    ] = None,
+    osc_out_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Where patches made for StreamDiffusionTD listen.")
+    ] = DEFAULT_OSC_OUT_PORT,
+    osc_allow: Annotated[
+        list[str] | None, typer.Option(metavar="NETWORK", help="Who else may send OSC, such as 192.168.1.0/24.")
+    ] = None,
+    osc_subscriber: Annotated[
+        list[str] | None, typer.Option(metavar="HOST:PORT", help="Who is always sent feedback by OSC.")
+    ] = None,
+    mdns: Annotated[
+        bool | None, typer.Option(help="Advertise the daemon on the network. Default: beyond loopback.")
+    ] = None,
     hang_timeout: Annotated[float, typer.Option(min=0.5, help="Seconds until a silent worker is replaced.")] = 10.0,
     log_level: LogLevel = "info",
 ) -> None:
@@ -103,6 +138,19 @@ def serve(
         max_width=width,
         max_height=height,
         hang_timeout=hang_timeout,
+        osc=OscConfig(
+            host=osc_host,
+            port=DEFAULT_OSC_PORT if osc_port is None else osc_port,
+            out_port=osc_out_port,
+            allow=tuple(parse_network(text) for text in osc_allow or ()),
+            subscribers=tuple(parse_address(text) for text in osc_subscriber or ()),
+            required=osc_port is not None,
+        )
+        if osc
+        else None,
+        mdns=mdns,
+        show=show,
+        midi=tuple(midi or ()),
         model=ModelConfig(model, engine, pixels=model_pixels, threads=threads),
     )
     _run_daemon(config, log_level)
@@ -168,6 +216,23 @@ def parse_size(text: str) -> tuple[int, int]:
     if not (separator and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise MirageRuntimeError(f"'{text}' is no size: write it as WIDTHxHEIGHT, for example 768x432")
     return int(width), int(height)
+
+
+def parse_network(text: str) -> Network:
+    """Return the network of a text like ``192.168.1.0/24`` or ``192.168.1.7``; raises `MirageRuntimeError`."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise MirageRuntimeError(f"'{text}' is no network: write it as 192.168.1.0/24 or 192.168.1.7") from None
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Return the host and port of a text like ``192.168.1.7:9000``; raises `MirageRuntimeError`."""
+    host, _, port = text.rpartition(":")
+    try:
+        return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+    except ValueError:
+        raise MirageRuntimeError(f"'{text}' is no address: write it as 192.168.1.7:9000") from None
 
 
 def checked(**values: Any) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from mirage_runtime.errors import MirageRuntimeError
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
+DEFAULT_OSC_PORT = 8247
+DEFAULT_OSC_OUT_PORT = 8248
 DEFAULT_MODEL = "lsd-mini"
 
 # The pixels that the model works on where nobody says otherwise: what two CPU cores transform in real time.
@@ -55,9 +57,57 @@ class ModelConfig:
     prepare: tuple[int, int] | None = (432, 768)
 
 
+def _without_scope(host: str) -> str:
+    """Return an address as it is written in networks: without an interface, and IPv4 as IPv4."""
+    return host.partition("%")[0].removeprefix("::ffff:")
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class OscConfig:
+    """Where OSC is listened to, and who may send it.
+
+    Loopback always may; others if they are in ``allow``. ``subscribers`` are (host, port) that are sent feedback
+    without having asked; ``out_port`` is where patches made for StreamDiffusionTD listen. With ``required`` a port that
+    is taken is an error, else a warning.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_OSC_PORT
+    out_port: int = DEFAULT_OSC_OUT_PORT
+    allow: tuple[Network, ...] = ()
+    subscribers: tuple[tuple[str, int], ...] = ()
+    required: bool = False
+
+    def __post_init__(self) -> None:
+        if not is_loopback(self.host) and not self.allow:
+            raise MirageRuntimeError(
+                f"--osc-host {self.host} is open to other machines: say which may send with --osc-allow, "
+                "for example --osc-allow 192.168.1.0/24"
+            )
+
+    def allows(self, host: str) -> bool:
+        """Whether messages from this address are taken."""
+        return is_loopback(_without_scope(host)) or self.lists(host)
+
+    def lists(self, host: str) -> bool:
+        """Whether an address is in one of the networks that were named."""
+        try:
+            address = ipaddress.ip_address(_without_scope(host))
+        except ValueError:
+            return False
+        return any(address in network for network in self.allow)
+
+
 @dataclass(frozen=True)
 class Config:
-    """A daemon's settings. ``hang_timeout``: seconds without an answer until the worker is started again."""
+    """A daemon's settings.
+
+    ``hang_timeout``: seconds without an answer until the worker is started again. ``osc`` None: no OSC. ``mdns`` None:
+    advertised where other machines can come in. ``midi``: parts of the names of MIDI devices, ``all`` for every one.
+    """
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
@@ -70,6 +120,10 @@ class Config:
     max_streams: int = 64
     max_connections: int = 256
     hang_timeout: float = 10.0
+    osc: OscConfig | None = field(default_factory=OscConfig)
+    mdns: bool | None = None
+    show: Path | None = None
+    midi: tuple[str, ...] = ()
     model: ModelConfig = field(default_factory=ModelConfig)
 
     def __post_init__(self) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar, cast
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar, cast
 
-from mirage_protocol import ParameterValue, defaults, weighted_prompts
+from mirage_protocol import PARAMETERS, ParameterValue, defaults, weighted_prompts
 from mirage_runtime.models import Settings
 
 _MOST_PROMPTS = 8
@@ -18,6 +19,24 @@ Prompts = tuple[tuple[str, float], ...]
 Seeds = tuple[tuple[int, float], ...]
 T = TypeVar("T")
 
+CurveName = Literal["linear", "smooth", "ease-in", "ease-out"]
+
+CURVES: Mapping[CurveName, Callable[[float], float]] = {
+    "linear": lambda phase: phase,
+    "smooth": lambda phase: phase * phase * (3.0 - 2.0 * phase),
+    "ease-in": lambda phase: phase * phase,
+    "ease-out": lambda phase: phase * (2.0 - phase),
+}
+"""How a fade goes about its time: each maps 0 to 1 to 0 to 1 and never turns back."""
+
+
+@dataclass(frozen=True)
+class Fade:
+    """How long a change takes, in seconds, and its course."""
+
+    seconds: float = 0.0
+    curve: CurveName = "linear"
+
 
 class _Travel(Generic[T]):
     """One value on its way to where it was last sent."""
@@ -25,53 +44,76 @@ class _Travel(Generic[T]):
     def __init__(self, target: T, between: Callable[[T, T, float], T]) -> None:
         self._from = self._target = target
         self._between = between
-        self._began = self._seconds = 0.0
+        self._began = 0.0
+        self._fade = Fade()
 
-    def send(self, target: T, now: float, seconds: float) -> None:
+    def send(self, target: T, now: float, fade: Fade) -> None:
         """Set out for another value from wherever it has come to."""
         self._from, self._target = self.at(now), target
-        self._began, self._seconds = now, seconds
+        self._began, self._fade = now, fade
 
     def at(self, now: float) -> T:
         """Where it is."""
-        phase = (now - self._began) / self._seconds if self._seconds > 0.0 else 1.0
-        return self._target if phase >= 1.0 else self._between(self._from, self._target, phase)
+        if not self.travels(now):
+            return self._target
+        phase = max(0.0, (now - self._began) / self._fade.seconds)
+        return self._between(self._from, self._target, CURVES[self._fade.curve](phase))
+
+    def travels(self, now: float) -> bool:
+        """Whether it has not arrived yet."""
+        return now - self._began < self._fade.seconds
 
 
 class Controls:
-    """Parameters with transitions: a change of prompts, strength or seed takes ``transition`` seconds.
+    """Parameters over time: a change travels to its new value, each parameter on its own and in its own way.
 
-    Each of the three travels on its own. Times are seconds of any monotonic clock. Values were checked against the
-    table before they come here.
+    Prompts blend, seeds go along the arc between two noises, numbers run. What can only be one thing or another changes
+    at once. Times are seconds of any monotonic clock. Values were checked against the table before they come here.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, ParameterValue] = defaults()
         self._prompts = _Travel(weighted_prompts(self.values), _blend)
-        self._strength = _Travel(self._number("strength"), lambda one, two, phase: one + (two - one) * phase)
         self._seeds = _Travel(self._seed(), _travelled)
+        self._numbers = {
+            name: _Travel(float(self._number(name)), lambda one, two, phase: one + (two - one) * phase)
+            for name in ("strength", "coherence", "steps")
+        }
 
-    def set(self, values: Mapping[str, ParameterValue], now: float) -> None:
-        """Change parameters; a transition starts from wherever the last one has come to."""
+    def set(self, values: Mapping[str, ParameterValue], now: float, fade: Fade | None = None) -> None:
+        """Change parameters; each sets out from wherever it has come to.
+
+        Without a ``fade``, prompts, strength and seed take as long as the parameter ``transition`` says, and the others
+        no time.
+        """
         self.values |= values
-        seconds = self._number("transition")
+        usual = Fade(float(self._number("transition")))
         if {"prompt", "prompts"} & values.keys():
-            self._prompts.send(weighted_prompts(self.values), now, seconds)
-        if "strength" in values:
-            self._strength.send(self._number("strength"), now, seconds)
+            self._prompts.send(weighted_prompts(self.values), now, fade or usual)
         if "seed" in values:
-            self._seeds.send(self._seed(), now, seconds)
+            self._seeds.send(self._seed(), now, fade or usual)
+        for name in self._numbers.keys() & values.keys():
+            at_once = usual if name == "strength" else Fade()
+            self._numbers[name].send(float(self._number(name)), now, fade or at_once)
 
     def resolve(self, now: float) -> Settings:
         """Return the settings for a frame that starts now."""
         return Settings(
             self._prompts.at(now),
-            self._strength.at(now),
-            coherence=self._number("coherence"),
-            steps=int(self._number("steps")),
+            self._numbers["strength"].at(now),
+            coherence=self._numbers["coherence"].at(now),
+            steps=round(self._numbers["steps"].at(now)),
             seeds=self._seeds.at(now),
             mask_ids=self._mask(),
         )
+
+    def moving(self, now: float) -> dict[str, ParameterValue]:
+        """Return the numbers that have not arrived yet, where they are now: what a motor fader follows."""
+        return {
+            name: round(travel.at(now)) if PARAMETERS[name].type == "integer" else travel.at(now)
+            for name, travel in self._numbers.items()
+            if travel.travels(now)
+        }
 
     def _number(self, name: str) -> float:
         value = self.values[name]

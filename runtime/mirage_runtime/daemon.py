@@ -15,10 +15,15 @@ from websockets.asyncio.server import Server
 
 from mirage_protocol import DEFAULT_STREAM, Refused
 from mirage_runtime import models
-from mirage_runtime.config import Config
+from mirage_runtime.config import Config, is_loopback
 from mirage_runtime.errors import MirageRuntimeError
 from mirage_runtime.metrics import Metrics
+from mirage_runtime.show.booth import Booth
+from mirage_runtime.show.desk import Desk
 from mirage_runtime.streams import Dispatcher, Stream
+from mirage_runtime.transports.mdns import Advertisement
+from mirage_runtime.transports.osc import OscTransport
+from mirage_runtime.transports.oscquery import OscQuery
 from mirage_runtime.transports.page import Pages
 from mirage_runtime.transports.shared_memory import remove_leftovers
 from mirage_runtime.transports.websocket import WebSocketTransport
@@ -39,18 +44,28 @@ class Daemon:
         self.metrics = Metrics()
         self.worker = WorkerHandle(config.model, hang_timeout=config.hang_timeout, on_state=self._worker_changed)
         self._streams: dict[str, Stream] = {}
-        self._dispatcher = Dispatcher(self._streams, self.worker)
-        self._transport = WebSocketTransport(
-            self, Pages(token=config.token, health=self.health, metrics=self.metrics.exposition)
-        )
+        self._dispatcher = Dispatcher(self._streams, self.worker, before=self._take_osc)
+        self.desk = Desk(self._streams, self.stream)
         self.stream(DEFAULT_STREAM)
+        self.booth = Booth(self.desk, config.show, config.midi)
+        self.osc: OscTransport | None = None
+        self.query = OscQuery(self.booth.tree, self.desk, self._osc_address)
+        pages = Pages(
+            token=config.token,
+            health=self.health,
+            metrics=self.metrics.exposition,
+            tree=self.query.answer,
+            listed=lambda host: config.osc is not None and config.osc.lists(host),
+        )
+        self._transport = WebSocketTransport(self, pages)
 
     def stream(self, name: str) -> Stream:
         """Return the stream of that name, made where it is new; raises `Refused` when there are too many."""
         if name not in self._streams:
             if len(self._streams) >= self.config.max_streams:
                 self._forget_a_stream()
-            self._streams[name] = Stream(name, metrics=self.metrics, on_frame=self._dispatcher.wake)
+            self._streams[name] = Stream(name, metrics=self.metrics, on_frame=self._dispatcher.wake, observer=self.desk)
+            self.desk.streams_changed()
         return self._streams[name]
 
     def _forget_a_stream(self) -> None:
@@ -61,11 +76,13 @@ class Daemon:
         forgotten = min(deserted, key=lambda stream: stream.last_left)
         del self._streams[forgotten.name]
         self.metrics.forget(forgotten.name)
+        self.desk.streams_changed()
 
     def health(self) -> tuple[str | None, dict[str, object]]:
         """Return why no frame can be transformed (None when one can), and what runs here."""
         details: dict[str, object] = {"model": self.card.name, "engine": self.worker.description}
         details |= {"streams": sorted(self._streams), "worker_restarts": self.worker.restarts}
+        details |= {"osc_port": self.osc.port if self.osc else None, "cue": self.booth.player.current}
         return (None if self.worker.ready else self.worker.problem), details
 
     async def run(self, stop: asyncio.Event, listening: Callable[[int], None] = lambda port: None) -> None:
@@ -74,19 +91,64 @@ class Daemon:
         Raises `MirageRuntimeError` when the port is taken or the model cannot be loaded.
         """
         server = await self._listen()
-        listening(server.sockets[0].getsockname()[1])
+        port = server.sockets[0].getsockname()[1]
+        advertisement = self._advertisement(port)
         try:
+            self.osc = self._open_osc()
+            self.booth.begin()
+            listening(port)
             async with asyncio.TaskGroup() as tasks:
                 worker = tasks.create_task(self.worker.run(), name="worker")
+                more = [self.desk.run(), self.booth.run()]
+                more += [self.osc.run()] if self.osc else []
+                more += [advertisement.begin()] if advertisement else []
+                running = [worker, *(tasks.create_task(task) for task in more)]
                 await _first(stop, [worker])
-                worker.cancel()
+                for task in running:
+                    task.cancel()
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
             server.close()
+            self.booth.end()
+            if self.osc is not None:
+                self.osc.close()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(3.0):
+                    if advertisement is not None:
+                        await advertisement.end()
                     await server.wait_closed()
+
+    def _open_osc(self) -> OscTransport | None:
+        config = self.config.osc
+        if config is None:
+            return None
+        osc = OscTransport(config, self.booth.tree, self.desk, self.metrics, lambda stream: stream.status(self.worker))
+        try:
+            osc.open()
+        except OSError as error:
+            taken = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror or error}"
+            problem = f"the OSC port {config.port} of {config.host} {taken}"
+            if config.required:
+                raise MirageRuntimeError(f"{problem}: choose another with --osc-port, or none with --no-osc") from None
+            _log.warning("%s, so there is no OSC here: choose another with --osc-port", problem)
+            return None
+        _log.info("OSC is at %s, UDP port %d", config.host, osc.port)
+        return osc
+
+    def _take_osc(self) -> None:
+        if self.osc is not None:
+            self.osc.drain()
+
+    def _osc_address(self) -> tuple[str, int] | None:
+        return None if self.osc is None or self.config.osc is None else (self.config.osc.host, self.osc.port)
+
+    def _advertisement(self, port: int) -> Advertisement | None:
+        wanted = not is_loopback(self.config.host) if self.config.mdns is None else self.config.mdns
+        if not wanted:
+            return None
+        osc = self.config.osc
+        return Advertisement(self.config.host, port, lambda: self.osc.port if self.osc and osc else None)
 
     async def _listen(self) -> Server:
         try:

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Mapping
+from statistics import median
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.25, 1.0, 5.0)
+
+
+class Recent:
+    """Results of the last two seconds: how many a second, and how long they took."""
+
+    WINDOW = 2.0
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Of all results ever."""
+        self._results: deque[tuple[float, float]] = deque()
+
+    def add(self, latency: float) -> None:
+        """Count a result that took ``latency`` milliseconds."""
+        now = time.monotonic()
+        self.count += 1
+        self._results.append((now, latency))
+        self._forget(now)
+
+    def figures(self) -> tuple[float, float]:
+        """Return results a second and the median of their milliseconds, 0 and 0 where there are none."""
+        self._forget(time.monotonic())
+        if not self._results:
+            return 0.0, 0.0
+        return len(self._results) / self.WINDOW, median(latency for _, latency in self._results)
+
+    def _forget(self, now: float) -> None:
+        while self._results and self._results[0][0] < now - self.WINDOW:
+            self._results.popleft()
 
 
 class Metrics:
@@ -37,6 +69,10 @@ class Metrics:
         )
         self.connections = Gauge("mirage_connections", "Open connections.", ["role"], registry=registry)
         self.errors = Counter("mirage_errors", "Messages answered with an error.", ["code"], registry=registry)
+        self.osc = Counter(
+            "mirage_osc_messages", "Messages of OSC, by what became of them.", ["outcome"], registry=registry
+        )
+        self.osc_subscribers = Gauge("mirage_osc_subscribers", "Who is sent feedback by OSC.", registry=registry)
         self.restarts = Gauge("mirage_worker_restarts", "Times the worker was started again.", registry=registry)
         self.ready = Gauge("mirage_ready", "1 when a frame can be transformed.", registry=registry)
 

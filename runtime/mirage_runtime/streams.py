@@ -28,10 +28,11 @@ from mirage_protocol import (
     encode_pieces,
     implied,
 )
+from mirage_runtime.changes import Change, Changes
 from mirage_runtime.clock import microseconds
-from mirage_runtime.controls import Controls, describe
+from mirage_runtime.controls import Controls, Fade, describe
 from mirage_runtime.jpeg import Encoder, Job
-from mirage_runtime.metrics import Metrics
+from mirage_runtime.metrics import Metrics, Recent
 from mirage_runtime.models import Settings
 from mirage_runtime.worker.handle import FrameFailed, Outcome, Overwritten, Transformed, WorkerHandle, WorkerLost
 from mirage_runtime.worker.planes import Lease, Moved, Target, Work, result_format
@@ -89,6 +90,19 @@ class Subscriber(Protocol):
         """Tell a source that another took its place, and close it."""
 
 
+class Observer(Protocol):
+    """Whoever wants to know of a stream without being connected to it."""
+
+    def changed(self, stream: Stream, changes: Mapping[str, Change]) -> None:
+        """Parameters have new values."""
+
+    def said(self, stream: Stream, status: Status) -> None:
+        """The stream's status was sent to everybody."""
+
+    def published(self, stream: Stream, frame_id: int) -> None:
+        """A result was sent to everybody."""
+
+
 @dataclass
 class Waiting:
     """The frame in a stream's mailbox."""
@@ -107,9 +121,13 @@ class Waiting:
 class Stream:
     """One name, its parameters, its source and its subscribers. The mailbox holds one frame: the newest."""
 
-    def __init__(self, name: str, *, metrics: Metrics, on_frame: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, *, metrics: Metrics, on_frame: Callable[[], None], observer: Observer | None = None
+    ) -> None:
         self.name = name
         self.controls = Controls()
+        self.recent = Recent()
+        self.paused = False
         self.waiting: Waiting | None = None
         self.source: Subscriber | None = None
         self.last_left = time.monotonic()
@@ -120,6 +138,8 @@ class Stream:
         self._resets = 0
         self._metrics = metrics
         self._on_frame = on_frame
+        self._observer = observer
+        self._changes = Changes(self._tell)
         self._encoder = Encoder(self._post_jpegs, self._drop_unsent)
 
     @property
@@ -187,7 +207,9 @@ class Stream:
         return dataclasses.replace(work, target=waiting.target)
 
     def take(self) -> Waiting | None:
-        """Take the newest frame out of the mailbox."""
+        """Take the newest frame out of the mailbox; while the stream is paused it stays there."""
+        if self.paused:
+            return None
         waiting, self.waiting = self.waiting, None
         return waiting
 
@@ -201,19 +223,36 @@ class Stream:
             self._dropped_ids.append(frame_id)
             source.post(Dropped((frame_id,), reason))
 
-    def set(self, values: Mapping[str, ParameterValue], by: Subscriber | None = None) -> dict[str, ParameterValue]:
+    def set(
+        self, values: Mapping[str, ParameterValue], by: object = None, fade: Fade | None = None
+    ) -> dict[str, ParameterValue]:
         """Change parameters and tell everybody but whoever did; returns all that have changed."""
         changed = implied(values, self.controls.values)
-        self.controls.set(changed, time.monotonic())
-        if changed:
-            self.post(ParametersChanged(changed), but=by)
+        self.controls.set(changed, time.monotonic(), fade)
+        self._changes.note(changed, by)
         return changed
+
+    def _tell(self, changes: Mapping[str, Change]) -> None:
+        for subscriber in self._subscribers:
+            values = {name: value for name, (value, by) in changes.items() if by is not subscriber}
+            if values:
+                subscriber.post(ParametersChanged(values))
+        if self._observer is not None:
+            self._observer.changed(self, changes)
+
+    def pause(self, paused: bool) -> None:
+        """Stop to transform frames, or go on with the newest. Who watches holds the last picture."""
+        if paused != self.paused:
+            self.paused = paused
+            self._on_frame()
 
     def post(self, message: Message, *, but: Subscriber | None = None) -> None:
         """Send a message to everybody on the stream."""
         for subscriber in self._subscribers:
             if subscriber is not but:
                 subscriber.post(message)
+        if self._observer is not None and isinstance(message, Status):
+            self._observer.said(self, message)
 
     def publish(self, waiting: Waiting, record: dict[str, Any], transformed: Transformed) -> None:
         """Send a result to the source and the viewers, encoded once."""
@@ -222,6 +261,9 @@ class Stream:
         finally:
             latency = (microseconds() - waiting.received) / 1000.0
             self._metrics.observe(self.name, _milliseconds(transformed.stages), latency)
+            self.recent.add(latency)
+            if self._observer is not None:
+                self._observer.published(self, waiting.frame.id)
 
     def _send(self, waiting: Waiting, record: dict[str, Any], transformed: Transformed) -> None:
         frame, color = waiting.frame, waiting.frame.planes["color"]
@@ -297,6 +339,8 @@ class Stream:
             return Status("recovering", worker.problem or "")
         if self.source is None:
             return Status("waiting", "no source is connected")
+        if self.paused:
+            return Status("paused")
         return Status("streaming")
 
 
@@ -304,12 +348,16 @@ class Dispatcher:
     """Gives the worker the newest frame of each stream in turn.
 
     Everything happens in the callbacks that say that there is a frame, or an answer: nothing waits to be scheduled. A
-    result is encoded and sent while the worker is at the next frame.
+    result is encoded and sent while the worker is at the next frame. ``before`` is called before each frame: what came
+    in until then counts for it.
     """
 
-    def __init__(self, streams: Mapping[str, Stream], worker: WorkerHandle) -> None:
+    def __init__(
+        self, streams: Mapping[str, Stream], worker: WorkerHandle, before: Callable[[], None] = lambda: None
+    ) -> None:
         self._streams = streams
         self._worker = worker
+        self._before = before
         self._busy = False
         self._last = ""
 
@@ -319,6 +367,8 @@ class Dispatcher:
             self._begin(*found)
 
     def _begin(self, stream: Stream, waiting: Waiting) -> None:
+        self._busy = True  # what comes in now may wake this, and must find it at work
+        self._before()
         settings = stream.controls.resolve(time.monotonic())
         record = describe(settings, stream.controls.values)
         queued = (waiting.received, microseconds())
@@ -332,7 +382,6 @@ class Dispatcher:
             else:
                 self._fail(stream, waiting, outcome)
 
-        self._busy = True
         try:
             self._worker.begin(stream.work(waiting, settings), done)
         except Exception as problem:  # whatever it is: no single frame may end the daemon

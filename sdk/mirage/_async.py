@@ -195,7 +195,7 @@ class AsyncStream:
 
     @property
     def state(self) -> str:
-        """What the stream is doing: ``waiting``, ``streaming`` or ``recovering``."""
+        """What the stream is doing: ``waiting``, ``streaming``, ``paused`` or ``recovering``."""
         return self._conversation.state
 
     @property

@@ -209,7 +209,7 @@ class Stream:
 
     @property
     def state(self) -> str:
-        """What the stream is doing: ``waiting``, ``streaming`` or ``recovering``."""
+        """What the stream is doing: ``waiting``, ``streaming``, ``paused`` or ``recovering``."""
         self._drain()
         return self._conversation.state
 

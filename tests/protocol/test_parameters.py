@@ -69,9 +69,20 @@ def test_every_parameter_takes_its_default_and_describes_itself(parameter: proto
     bounds = {"max_length"} if parameter.type == "text" else {"minimum", "maximum"}
     bounds |= {"max_length", "max_items"} if parameter.type == "blend" else set()
     bounds |= {"max_items"} if parameter.type == "integers" else set()
+    bounds |= {"clip"} if parameter.clip else set()
     assert described.keys() == {"name", "type", "default", "unit", "help"} | bounds
     assert described["help"]
     assert all(value is not None for value in described.values())
+
+
+def test_fractions_and_clipping() -> None:
+    transition, steps, seed = (PARAMETERS[name] for name in ("transition", "steps", "seed"))
+    assert [transition.at(fraction) for fraction in (-1, 0, 0.25, 1, 7)] == [0, 0, 15, 60, 60]
+    assert [steps.at(fraction) for fraction in (0, 0.2, 0.5, 1)] == [1, 2, 2, 4]
+    assert (transition.fraction(15.0), steps.fraction(4), seed.fraction(0)) == (0.25, 1.0, 0.0)
+    assert (transition.clipped(99.0), steps.clipped(-3), seed.clipped(-3)) == (60.0, 1, -3)
+    with pytest.raises(ProtocolError, match="prompt is no number"):
+        PARAMETERS["prompt"].at(0.5)
 
 
 @pytest.mark.parametrize(

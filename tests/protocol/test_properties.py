@@ -53,6 +53,9 @@ client_messages = st.one_of(
     ),
     st.builds(protocol.Frame, ids, planes(), ids, st.none() | ids, st.none() | cameras),
     st.builds(protocol.Set, ids, maps),
+    st.builds(
+        protocol.Play, ids, st.sampled_from(["watch", "go", "learn"]), *[st.none() | names] * 4, st.none() | st.floats(0, 86_400)
+    ),
     st.builds(protocol.Ping, ids),
 )
 server_messages = st.one_of(
@@ -75,8 +78,19 @@ server_messages = st.one_of(
     st.builds(protocol.Dropped, st.lists(ids, max_size=9).map(tuple), st.sampled_from(["newer", "failed"])),
     st.builds(protocol.Acknowledged, ids, maps, st.none() | maps),
     st.builds(protocol.ParametersChanged, maps),
-    st.builds(protocol.Status, st.sampled_from(["waiting", "streaming", "recovering"]), names),
+    st.builds(protocol.Status, st.sampled_from(["waiting", "streaming", "paused", "recovering"]), names),
     st.builds(protocol.Error, st.just("internal"), names, st.none() | names, st.none() | ids, st.none() | ids),
+    st.builds(
+        protocol.ShowState,
+        names,
+        names,
+        st.lists(names, max_size=4).map(tuple),
+        st.lists(maps, max_size=4).map(tuple),
+        st.none() | names,
+        st.none() | names,
+        positive,
+        st.none() | positive,
+    ),
     st.builds(protocol.Pong, ids, ids),
 )
 

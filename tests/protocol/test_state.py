@@ -124,6 +124,10 @@ def test_a_second_hello_is_refused_and_the_connection_goes_on() -> None:
         ("viewer", Frame(0, {"color": PIXELS}), False),
         ("viewer", protocol.Set(0, {"seed": 1}), False),
         ("viewer", protocol.Ping(0), True),
+        ("source", protocol.Play(0, "go"), True),
+        ("controller", protocol.Play(0, "go"), True),
+        ("viewer", protocol.Play(0, "go"), False),
+        ("viewer", protocol.Play(0, "watch"), True),
     ],
 )
 def test_roles(role: protocol.Role, message: protocol.Message, allowed: bool) -> None:

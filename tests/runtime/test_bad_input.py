@@ -147,14 +147,14 @@ def test_a_bad_hello_ends_the_connection_with_a_reason(echo_daemon, source, firs
 
 
 def test_an_upgrade_with_another_subprotocol_is_refused(echo_daemon, source):
-    for offered in (None, ["mirage.v2"], ["chat"]):
-        status, body = refused(f"ws://127.0.0.1:{echo_daemon.port}", subprotocols=offered)
+    for path, offered in (("/main", None), ("/", ["mirage.v2"]), ("/main", ["chat"])):
+        status, body = refused(f"ws://127.0.0.1:{echo_daemon.port}{path}", subprotocols=offered)
         assert status == 400
         assert "mirage.v1" in body
 
 
 def test_a_stream_with_a_bad_name_is_refused(echo_daemon, source):
-    for path in ("Main", "a/b", "/main", "main/", "/[", "x" * 65, "health", "metrics", "mirage", "%20"):
+    for path in ("Main", "a/b", "/main", "main/", "/[", "x" * 65, "health", "metrics", "mirage", "cue", "%20"):
         status, body = refused(f"ws://127.0.0.1:{echo_daemon.port}/{path}")
         assert status == 404
         assert "a-z" in body

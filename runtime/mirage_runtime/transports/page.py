@@ -55,14 +55,18 @@ class Pages:
         token: str | None,
         health: Callable[[], tuple[str | None, dict[str, object]]],
         metrics: Callable[[], bytes],
+        tree: Callable[[str, str], Response | None],
+        listed: Callable[[str], bool],
     ) -> None:
         self._token = token
         self._health = health
         self._metrics = metrics
+        self._tree = tree
+        self._listed = listed
 
-    def answer(self, request: Request) -> Response:
-        """Return the response to a request that asks for no WebSocket."""
-        path = request.path.partition("?")[0]
+    def answer(self, request: Request, host: str) -> Response:
+        """Return the response to a request from ``host`` that asks for no WebSocket."""
+        path, _, query = request.path.partition("?")
         guarded = path in ("/health", "/metrics")
         if guarded and not authorized(request.headers.get_all("Authorization"), self._token):
             return respond(
@@ -72,9 +76,23 @@ class Pages:
             return self._answer_health()
         if path == "/metrics":
             return respond(HTTPStatus.OK, self._metrics(), "text/plain; version=0.0.4")
-        if path == "/":
-            return self._answer_root(request)
-        return _answer_file(path)
+        html = any("text/html" in value for value in request.headers.get_all("Accept"))
+        if path == "/" and html and not query:
+            return _answer_file("/index.html")
+        if path in page_files():
+            return _answer_file(path)
+        return self.refuse_query(request, host) or self._tree(path, query) or _answer_file(path)
+
+    def refuse_query(self, request: Request, host: str) -> Response | None:
+        """Return the refusal of whoever may not see the tree of addresses, None for others.
+
+        OSC has no token, and programs that speak OSCQuery know of none: where the daemon asks for one, addresses that
+        may send OSC because they were named may look as well.
+        """
+        if authorized(request.headers.get_all("Authorization"), self._token) or self._listed(host):
+            return None
+        body = "this needs: Authorization: Bearer TOKEN, or an address that --osc-allow names\n"
+        return respond(HTTPStatus.UNAUTHORIZED, body, WWW_Authenticate="Bearer")
 
     def _answer_health(self) -> Response:
         reason, details = self._health()
@@ -85,14 +103,6 @@ class Pages:
             **details,
         }
         return respond(status, json.dumps(body) + "\n", "application/json", Cache_Control="no-store")
-
-    def _answer_root(self, request: Request) -> Response:
-        if any("text/html" in value for value in request.headers.get_all("Accept")):
-            return _answer_file("/index.html")
-        return respond(
-            HTTPStatus.NOT_ACCEPTABLE,
-            "this is a Mirage daemon: open it in a browser, or connect a WebSocket with the subprotocol mirage.v1\n",
-        )
 
 
 def _answer_file(path: str) -> Response:

@@ -30,6 +30,7 @@ from mirage_protocol import (
     Memory,
     Message,
     Ping,
+    Play,
     Pong,
     ProtocolError,
     Ready,
@@ -53,7 +54,9 @@ from mirage_runtime.config import Config
 from mirage_runtime.metrics import Metrics
 from mirage_runtime.models import ModelCard
 from mirage_runtime.names import stream_of
+from mirage_runtime.show.booth import Booth
 from mirage_runtime.streams import Encoded, Stream
+from mirage_runtime.transports.oscquery import OscQuery, OscQuerySession
 from mirage_runtime.transports.page import Pages, respond
 from mirage_runtime.transports.security import refusal
 from mirage_runtime.transports.shared_memory import SharedMemory
@@ -79,6 +82,8 @@ class Hub(Protocol):
     card: ModelCard
     metrics: Metrics
     worker: WorkerHandle
+    booth: Booth
+    query: OscQuery
 
     def stream(self, name: str) -> Stream:
         """Return the stream of that name, made where it is new; raises `Refused` when there are too many."""
@@ -93,6 +98,7 @@ class WebSocketTransport:
         self._numbers = itertools.count(1)
         self._strangers: set[Session] = set()
         self._members: set[Session] = set()
+        self._queries = 0
 
     async def listen(self) -> Server:
         """Bind and start to accept; raises OSError where the port cannot be had."""
@@ -103,7 +109,7 @@ class WebSocketTransport:
             config.port,
             subprotocols=[Subprotocol(SUBPROTOCOL)],
             process_request=self._process_request,
-            select_subprotocol=lambda _connection, offered: Subprotocol(SUBPROTOCOL) if offered else None,
+            select_subprotocol=lambda _, offered: Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None,
             server_header=f"mirage/{__version__}",
             compression=None,
             max_size=_SMALL_MESSAGE,
@@ -113,17 +119,19 @@ class WebSocketTransport:
             close_timeout=2,
         )
 
-    def _process_request(self, _connection: ServerConnection, request: Request) -> Response | None:
+    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         config, headers = self._hub.config, request.headers
         hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
         reason = refusal(hosts, origins, config)
         if reason is not None:
             return respond(HTTPStatus.FORBIDDEN, reason + "\n")
         if not any("upgrade" in value.lower() for value in headers.get_all("Connection")):
-            return self._pages.answer(request)
+            return self._pages.answer(request, _host_of(connection))
         if stream_of(request.path) is None:
             return respond(HTTPStatus.NOT_FOUND, "a stream's name has 1 to 64 of a-z, 0-9, - and _\n")
         offered = [name.strip() for value in headers.get_all("Sec-WebSocket-Protocol") for name in value.split(",")]
+        if not offered and request.path.partition("?")[0] == "/":
+            return self._pages.refuse_query(request, _host_of(connection))
         if SUBPROTOCOL not in offered:
             return respond(HTTPStatus.BAD_REQUEST, f"this server speaks the WebSocket subprotocol {SUBPROTOCOL}\n")
         if len(self._strangers) >= config.max_connections:
@@ -132,6 +140,9 @@ class WebSocketTransport:
 
     async def _converse(self, connection: ServerConnection) -> None:
         assert connection.request is not None
+        if connection.subprotocol is None:
+            await self._converse_about_the_tree(connection)
+            return
         name = stream_of(connection.request.path)
         assert name is not None
         session = Session(next(self._numbers), connection, self._hub, name, self._admit)
@@ -141,6 +152,17 @@ class WebSocketTransport:
         finally:
             self._strangers.discard(session)
             self._members.discard(session)
+
+    async def _converse_about_the_tree(self, connection: ServerConnection) -> None:
+        limit = self._hub.config.max_connections
+        if self._queries >= limit:
+            await connection.close(4429, f"{limit} connections are open already")
+            return
+        self._queries += 1
+        try:
+            await OscQuerySession(connection, self._hub.query).run()
+        finally:
+            self._queries -= 1
 
     def _admit(self, session: Session) -> None:
         """Count a session among those that said a good hello; raises `Refused` when there are too many."""
@@ -321,6 +343,7 @@ class Session:
 
     def _leave(self) -> None:
         stream, self._stream = self._stream, None
+        self._hub.booth.unwatch(self)
         self._unshare()
         if stream is None:
             return
@@ -356,6 +379,8 @@ class Session:
             if {"prompt", "prompts"} & message.parameters.keys():
                 understood = self._hub.card.understand_blend(weighted_prompts(stream.controls.values))
             self.post(Acknowledged(message.request, changed, understood))
+        elif isinstance(message, Play):
+            self._play(message, stream)
         elif isinstance(message, Share):
             self._offer(message)
         elif isinstance(message, Shared):
@@ -369,6 +394,16 @@ class Session:
             self._read_memory()
         elif isinstance(message, Ping):
             self.post(Pong(message.time, microseconds()))
+
+    def _play(self, message: Play, stream: Stream) -> None:
+        booth = self._hub.booth
+        if message.action != "watch":
+            booth.play(message, stream)
+        if message.action in ("pause", "play"):
+            stream.post(stream.status(self._hub.worker))
+        self.post(Acknowledged(message.request, {}))
+        if message.action == "watch":
+            booth.watch(self)
 
     def _offer(self, wish: Share) -> None:
         """Create shared memory, and say where it is."""
@@ -481,6 +516,11 @@ class Session:
             parameters=tuple(parameter.describe() for parameter in PARAMETERS.values()),
             token_required=config.token is not None,
         )
+
+
+def _host_of(connection: ServerConnection) -> str:
+    address = connection.remote_address
+    return str(address[0]) if isinstance(address, tuple) else ""
 
 
 def _binary(data: str | bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:

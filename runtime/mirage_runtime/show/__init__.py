@@ -1,0 +1,1 @@
+"""The show: presets, cues, and what plays them besides people: MIDI controllers and sound."""
