@@ -11,8 +11,8 @@ from mirage_protocol import ParameterValue
 Change = tuple[ParameterValue, object]
 """A parameter's new value, and who set it."""
 
-INTERVAL = 0.02
-"""Seconds between two tellings: a fader may move a thousand times a second, and eyes see fifty."""
+INTERVAL = 0.033
+"""Seconds between two tellings: a fader may move a thousand times a second, and eyes follow thirty."""
 
 
 class Changes:

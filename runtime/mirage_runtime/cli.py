@@ -40,7 +40,7 @@ from mirage_runtime.errors import MirageRuntimeError
 
 if TYPE_CHECKING:
     from mirage_runtime import bench as benchmark
-    from mirage_runtime import transport_bench
+    from mirage_runtime import control_bench, transport_bench
 
 app = typer.Typer(
     name="mirage",
@@ -528,6 +528,49 @@ def _print_transport_bench(report: transport_bench.Report) -> None:
         "hot: copies between the same two buffers; memory: each copy into another buffer, as a frame is handed on",
         "goals at 1920x1080: shared / hot at most 3, WebSocket / bare at most 1.3",
         "goal at 768x432: (shared - hot) / 64 B at most 1.3",
+    )
+    for note in notes:
+        output.print(note, highlight=False, soft_wrap=True)
+
+
+@bench_app.command("control")
+def bench_control(
+    json_output: Json = False,
+    seconds: Annotated[float, typer.Option(min=0.2, help="How long each turn lasts.")] = 3.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns that each condition takes.")] = 3,
+    model: ModelName = DEFAULT_MODEL,
+) -> None:
+    """Measure what messages of OSC cost the frames, and how soon one is seen."""
+    from mirage_runtime import control_bench
+
+    with errors.status("starting") as status:
+        report = control_bench.measure(
+            model=model, seconds=seconds, rounds=rounds, progress=lambda line: status.update(line)
+        )
+    if json_output:
+        typer.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        _print_control_bench(report)
+
+
+def _print_control_bench(report: control_bench.Report) -> None:
+    table = Table(caption="768x432, frames at full rate; medians of turns")
+    for label in ("messages a second", "to", "frames a second", "p50 ms", "p95 ms", "rate kept", "p95 ratio", "taken"):
+        table.add_column(label, justify="right")
+    quiet = report.quiet
+    table.add_row("0", "-", f"{quiet.rate:.1f}", f"{quiet.p50:.1f}", f"{quiet.p95:.1f}", "", "", "")
+    for rate in report.rates:
+        for name, load in (("a sink", rate.sink), ("the daemon", rate.daemon)):
+            ratios = [f"{rate.rate_kept:.2f}", f"{rate.p95_ratio:.2f}", f"{rate.taken:.1%}"]
+            figures = [f"{load.rate:.1f}", f"{load.p50:.1f}", f"{load.p95:.1f}"]
+            table.add_row(f"{rate.messages}", name, *figures, *(ratios if load is rate.daemon else ("", "", "")))
+    output = Console()
+    output.print(report.machine, highlight=False)
+    output.print(table)
+    notes = (
+        f"a message is in a result after {report.reaction_p50:.1f} ms p50, {report.reaction_p95:.1f} ms p95; "
+        f"results come every {report.interval:.1f} ms: p95 less two intervals is {report.beyond_two_frames:+.1f} ms",
+        "goals at 1,000 a second: rate kept at least 0.9, p95 ratio at most 1.1; p95 less two intervals at most 5 ms",
     )
     for note in notes:
         output.print(note, highlight=False, soft_wrap=True)

@@ -45,7 +45,7 @@ class Daemon:
         self.worker = WorkerHandle(config.model, hang_timeout=config.hang_timeout, on_state=self._worker_changed)
         self._streams: dict[str, Stream] = {}
         self._dispatcher = Dispatcher(self._streams, self.worker, before=self._take_osc)
-        self.desk = Desk(self._streams, self.stream)
+        self.desk = Desk(self._streams, self.stream, lambda stream: stream.status(self.worker))
         self.stream(DEFAULT_STREAM)
         self.booth = Booth(self.desk, config.show, config.midi)
         self.osc: OscTransport | None = None
@@ -123,7 +123,7 @@ class Daemon:
         config = self.config.osc
         if config is None:
             return None
-        osc = OscTransport(config, self.booth.tree, self.desk, self.metrics, lambda stream: stream.status(self.worker))
+        osc = OscTransport(config, self.booth.tree, self.desk, self.metrics)
         try:
             osc.open()
         except OSError as error:

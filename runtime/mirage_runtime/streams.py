@@ -102,6 +102,9 @@ class Observer(Protocol):
     def published(self, stream: Stream, frame_id: int) -> None:
         """A result was sent to everybody."""
 
+    def paused(self, stream: Stream) -> None:
+        """The stream was paused, or goes on."""
+
 
 @dataclass
 class Waiting:
@@ -245,6 +248,8 @@ class Stream:
         if paused != self.paused:
             self.paused = paused
             self._on_frame()
+            if self._observer is not None:
+                self._observer.paused(self)
 
     def post(self, message: Message, *, but: Subscriber | None = None) -> None:
         """Send a message to everybody on the stream."""

@@ -42,7 +42,7 @@ from mirage._frames import Image
 from mirage._session import Acknowledgement, Result
 from mirage._stats import Stats
 from mirage._sync import Stream, connect
-from mirage_protocol import Camera
+from mirage_protocol import Camera, ShowState
 
 __all__ = [
     "Acknowledgement",
@@ -60,6 +60,7 @@ __all__ = [
     "Refused",
     "Result",
     "ServerError",
+    "ShowState",
     "Stats",
     "Stream",
     "Timeout",

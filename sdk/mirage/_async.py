@@ -19,7 +19,7 @@ from mirage._session import Acknowledgement, Conversation, Result, Session
 from mirage._shared import WAKE, Outbox, Rings
 from mirage._stats import Stats
 from mirage._wire import OPTIONS, check_subprotocol, unopened
-from mirage_protocol import DEFAULT_QUALITY, DEFAULT_WINDOW, Camera, Plane, WakeUp, encode
+from mirage_protocol import DEFAULT_QUALITY, DEFAULT_WINDOW, Camera, Plane, ShowState, WakeUp, encode
 
 _Outcome = TypeVar("_Outcome")
 
@@ -187,6 +187,25 @@ class AsyncStream:
                 return await self._until(lambda: talk.answer_to(request))
             finally:
                 talk.forget_request(request)
+
+    async def play(self, action: str, *, timeout: float | None = None, **fields: Any) -> None:
+        """Play the server's show and return when the server has done it; see `Stream.play`."""
+        async with self._patience(timeout, "the acknowledgement"):
+            talk = await self._talk()
+            request, message = talk.play(action, fields)
+            try:
+                await self._write(talk, message)
+                await self._until(lambda: talk.answer_to(request))
+            finally:
+                talk.forget_request(request)
+
+    async def show(self, *, timeout: float | None = None) -> ShowState:
+        """Return the server's show as it is now; see `Stream.show`."""
+        talk = await self._talk()
+        if talk.show is None:
+            await self.play("watch", timeout=timeout)
+        async with self._patience(timeout, "the show"):
+            return await self._until(talk.show_now)
 
     @property
     def parameters(self) -> dict[str, Any]:

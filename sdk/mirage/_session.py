@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,8 @@ from mirage_protocol import (
     Role,
     ServerHello,
     Shared,
+    ShowAction,
+    ShowState,
     Status,
     Unshared,
     Wake,
@@ -176,6 +178,7 @@ class Conversation:
         self._frames: dict[int, Result | MirageError | None] = {}
         self._alphas: dict[int, NDArray[np.uint8]] = {}
         self._forgotten: set[int] = set()
+        self.show: ShowState | None = None
         self._requests: dict[int, Acknowledgement | MirageError | None] = {}
         self._memories: dict[int, Memory | MirageError | None] = {}
         self._clock = Clock()
@@ -324,6 +327,21 @@ class Conversation:
         self._requests[request] = None
         return request, message
 
+    def play(self, action: str, fields: Mapping[str, Any]) -> tuple[int, bytes]:
+        """Return a request's number and its message to the show; raises `InvalidParameter` for what makes none."""
+        self.check()
+        try:
+            request, message = self._protocol.play(cast("ShowAction", action), **fields)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise InvalidParameter(f"that is nothing to say to a show: {error}") from None
+        self._requests[request] = None
+        return request, message
+
+    def show_now(self) -> ShowState | None:
+        """Return the show as the server last told of it on this connection."""
+        self.check()
+        return self.show
+
     def wants_memory(self, planes: Mapping[str, Plane], rings: Rings | None) -> tuple[int, int] | None:
         """Return the sizes of slots to ask for, frames' and results', where larger ones are wanted than there are.
 
@@ -402,6 +420,8 @@ class Conversation:
                 self._forget_parameters(message.parameters)
             case Status():
                 self.state = message.state
+            case ShowState():
+                self.show = message
             case Error():
                 self._take_error(message)
             case Pong():

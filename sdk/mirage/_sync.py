@@ -23,7 +23,7 @@ from mirage._session import Acknowledgement, Conversation, Result, Session
 from mirage._shared import WAKE, Outbox, Rings
 from mirage._stats import Stats
 from mirage._wire import OPTIONS, check_subprotocol, unopened
-from mirage_protocol import DEFAULT_QUALITY, DEFAULT_WINDOW, Camera, Plane, WakeUp, encode
+from mirage_protocol import DEFAULT_QUALITY, DEFAULT_WINDOW, Camera, Plane, ShowState, WakeUp, encode
 
 _Outcome = TypeVar("_Outcome")
 _PONG_TIMEOUT = 0.25
@@ -200,6 +200,33 @@ class Stream:
             return self._until(talk, lambda: talk.answer_to(request), self._deadline(timeout), "the acknowledgement")
         finally:
             talk.forget_request(request)
+
+    def play(self, action: str, *, timeout: float | None = None, **fields: Any) -> None:
+        """Play the server's show; returns when the server has done it.
+
+        ``play("go")``, ``play("back")``, ``play("goto", cue="3")``, ``play("recall", preset="storm", fade=2.0)``,
+        ``play("pause")``, ``play("play")`` and the others of SPEC.md section 4.11. Raises `NotAllowed` or `Unsupported`
+        for what the show does not have, `InvalidParameter` for an action or a field that there is not.
+        """
+        talk = self._talk()
+        with self._changed:
+            request, message = talk.play(action, fields)
+        try:
+            self._write(talk, message)
+            self._until(talk, lambda: talk.answer_to(request), self._deadline(timeout), "the acknowledgement")
+        finally:
+            talk.forget_request(request)
+
+    def show(self, *, timeout: float | None = None) -> ShowState:
+        """Return the server's show as it is now: its presets and cues, and at which of them it is.
+
+        See SPEC.md section 4.11.
+        """
+        talk = self._talk()
+        if talk.show is None:
+            self.play("watch", timeout=timeout)
+        self._drain()
+        return self._until(talk, talk.show_now, self._deadline(timeout), "the show")
 
     @property
     def parameters(self) -> dict[str, Any]:

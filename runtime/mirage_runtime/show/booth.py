@@ -131,6 +131,9 @@ class Booth:
             "forget": lambda: self._forget(stream.name, _named(message.parameter, "parameter")),
         }
         actions[message.action]()
+        if self._told is not None:  # whoever asked hears how it is now before it hears that it is done
+            self._told.cancel()
+            self._tell()
 
     def watch(self, audience: Audience) -> None:
         """Tell somebody of the show, now and whenever it changes."""
@@ -193,6 +196,9 @@ class Booth:
         name = _named(name, "preset")
         if name not in self.player.show.presets:
             raise ProtocolError("unsupported", f"there is no preset {name!r}", "preset")
+        users = [cue.number for cue in self.player.show.cues if cue.preset == name]
+        if users:
+            raise ProtocolError("not-allowed", f"cue {', '.join(users)} needs the preset {name!r}", "preset")
         return name
 
     def _learned(self, binding: Binding) -> None:

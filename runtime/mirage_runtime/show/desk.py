@@ -41,8 +41,14 @@ class Watcher(Protocol):
 class Desk:
     """Every stream's parameters by name, and who watches them."""
 
-    def __init__(self, streams: Mapping[str, Stream], make: Callable[[str], Stream]) -> None:
+    def __init__(
+        self,
+        streams: Mapping[str, Stream],
+        make: Callable[[str], Stream],
+        status: Callable[[Stream], Status] = lambda stream: Status("waiting"),
+    ) -> None:
         self.streams = streams
+        self.status = status
         self._make = make
         self._watchers: list[Watcher] = []
 
@@ -124,6 +130,10 @@ class Desk:
         """Hand on that a frame is done."""
         for watcher in list(self._watchers):
             watcher.published(stream, frame_id)
+
+    def paused(self, stream: Stream) -> None:
+        """Tell everybody on a stream that it was paused, or goes on."""
+        stream.post(self.status(stream))
 
     def streams_changed(self) -> None:
         """Hand on that the addresses are others."""

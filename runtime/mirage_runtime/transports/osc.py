@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pythonosc.osc_message import OscMessage
@@ -25,8 +25,9 @@ from mirage_runtime.streams import Stream
 
 _log = logging.getLogger("mirage.osc")
 
-# Between two looks into the socket where messages come fast: a fader at 1 kHz wakes the daemon no more often.
-_REST = 0.004
+# Between two looks into the socket where messages come fast: each look wakes the daemon, and costs the engine more than
+# the messages do. Values are not late for it, as every frame looks before it begins.
+_REST = 0.01
 _AT_ONCE = 512
 _BUFFER = 4 * 2**20
 _LATEST = 3600.0
@@ -59,22 +60,20 @@ class Subscriber:
 class OscTransport:
     """One socket that listens and answers. `drain` does all that has arrived; nothing that arrives ends the daemon."""
 
-    def __init__(
-        self, config: OscConfig, tree: Tree, desk: Desk, metrics: Metrics, status: Callable[[Stream], Status]
-    ) -> None:
+    def __init__(self, config: OscConfig, tree: Tree, desk: Desk, metrics: Metrics) -> None:
         self.port = 0
         self._config = config
         self._tree = tree
         self._desk = desk
         self._metrics = metrics
-        self._status = status
         self._socket: socket.socket | None = None
         self._rests = False
         self._scheduled: set[asyncio.TimerHandle] = set()
         self._subscribers = {address: Subscriber(address, None, None) for address in config.subscribers}
         # Patches made for StreamDiffusionTD listen on a fixed port and ask nobody for it.
         self._patches: dict[str, float] = {"127.0.0.1": float("inf")}
-        self._answered: dict[tuple[str, str], float] = {}
+        self._answered: dict[tuple[Sender, str], float] = {}
+        self._allowed: dict[str, bool] = {}
         self._unknown: set[str] = set()
         self._strangers: set[str] = set()
         self._states: dict[str, str] = {}
@@ -152,7 +151,7 @@ class OscTransport:
             self._received(data, Sender(address[0], address[1]))
 
     def _received(self, data: bytes, sender: Sender) -> None:
-        if not self._config.allows(sender.host):
+        if not self._allows(sender.host):
             self._count("refused")
             if sender.host not in self._strangers and len(self._strangers) < _MOST_REMEMBERED:
                 self._strangers.add(sender.host)
@@ -166,6 +165,13 @@ class OscTransport:
         except Exception as error:  # python-osc raises many kinds, and no packet may end the daemon
             self._count("malformed")
             self._complain(sender, "packet", f"this is no packet of OSC: {error}"[:200])
+
+    def _allows(self, host: str) -> bool:
+        if host not in self._allowed:
+            if len(self._allowed) >= _MOST_REMEMBERED:
+                self._allowed.clear()
+            self._allowed[host] = self._config.allows(host)
+        return self._allowed[host]
 
     def _schedule(self, message: OscMessage, delay: float, sender: Sender) -> None:
         if delay <= 0.001:
@@ -193,7 +199,7 @@ class OscTransport:
                 self._write(node, arguments, sender)
             except ProtocolError as error:
                 self._count("refused")
-                self._complain(sender, node.path, f"{node.path}: {error.message}")
+                self._complain(sender, f"{node.path} {error.code}", f"{node.path}: {error.message}")
             except Exception:
                 _log.exception("%s cannot be acted on", node.path)
                 self._count("failed")
@@ -220,7 +226,7 @@ class OscTransport:
 
     def _complain(self, sender: Sender, what: str, problem: str) -> None:
         """Tell a sender what is wrong, once a second: a fader may be wrong a thousand times in one."""
-        now, key = time.monotonic(), (sender.host, what)
+        now, key = time.monotonic(), (sender, what)
         if now - self._answered.get(key, float("-inf")) < 1.0:
             return
         if len(self._answered) >= _MOST_REMEMBERED:
@@ -254,7 +260,7 @@ class OscTransport:
         self._metrics.osc_subscribers.set(len(self._subscribers))
         if listed is None:
             for stream in self._desk.streams.values():
-                for path, value in [*of_all(stream), (f"/mirage/{stream.name}/state", self._status(stream).state)]:
+                for path, value in [*of_all(stream), (f"/mirage/{stream.name}/state", self._desk.status(stream).state)]:
                     self._send(address, encoded(path, [value]))
 
     def _unsubscribe(self, arguments: Arguments, by: object) -> None:
@@ -337,7 +343,7 @@ class OscTransport:
         rate, _ = main.recent.figures()
         return [
             ("/server_active", [1]),
-            ("/stream-info/state", [self._status(main).state]),
+            ("/stream-info/state", [self._desk.status(main).state]),
             ("/stream-info/fps", [rate]),
             ("/framecount", [main.recent.count % 2**31]),
         ]

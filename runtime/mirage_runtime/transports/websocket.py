@@ -399,8 +399,6 @@ class Session:
         booth = self._hub.booth
         if message.action != "watch":
             booth.play(message, stream)
-        if message.action in ("pause", "play"):
-            stream.post(stream.status(self._hub.worker))
         self.post(Acknowledged(message.request, {}))
         if message.action == "watch":
             booth.watch(self)
