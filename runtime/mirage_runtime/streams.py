@@ -342,10 +342,10 @@ class Stream:
         """Return what the stream is doing."""
         if not worker.ready:
             return Status("recovering", worker.problem or "")
-        if self.source is None:
-            return Status("waiting", "no source is connected")
         if self.paused:
             return Status("paused")
+        if self.source is None:
+            return Status("waiting", "no source is connected")
         return Status("streaming")
 
 

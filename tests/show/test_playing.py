@@ -126,6 +126,9 @@ def test_a_fade_travels_each_parameter_in_its_own_way(daemon_factory, show, sour
     assert moved == sorted(moved)
     assert moved[-1] == 1.0
     assert value(daemon, "/mirage/cue/current") == "1.5"
+    stream.play("goto", cue="4")
+    assert faders.hear("/mirage/cue/current") == ["4"]
+    assert faders.hear("/mirage/cue/next") == [""]
 
 
 def test_a_cue_is_followed_and_goto_and_back_find_theirs(daemon_factory, show, source, console, value):
@@ -133,7 +136,7 @@ def test_a_cue_is_followed_and_goto_and_back_find_theirs(daemon_factory, show, s
     stream, faders = source(daemon, role="controller"), console(daemon)
     faders.send("/mirage/cue/goto", 3)
     until(lambda: value(daemon, "/mirage/cue/current") == "4")
-    assert stream.parameters["strength"] == 1.0
+    until(lambda: stream.parameters["strength"] == 1.0)
     faders.send("/mirage/cue/back")
     until(lambda: stream.parameters["strength"] == 0.0)
     faders.send("/mirage/cue/goto", 1.5)

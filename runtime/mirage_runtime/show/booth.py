@@ -54,6 +54,7 @@ class Booth:
         self._mistake = ""
         self._audience: list[Audience] = []
         self._told: asyncio.Handle | None = None
+        self._cues: dict[str, str] = {}
         self.player = Player(
             desk, keep=self._places.keep if self._places else lambda place: None, changed=self._show_changed
         )
@@ -227,6 +228,9 @@ class Booth:
     def published(self, stream: Stream, frame_id: int) -> None:
         """Nothing to do."""
 
+    def told(self, path: str, value: str) -> None:
+        """Nothing to do."""
+
     def streams_changed(self) -> None:
         """Make the tree anew, before anybody is told that it is another."""
         self.tree.refresh()
@@ -236,6 +240,10 @@ class Booth:
 
     def _show_changed(self) -> None:
         """Tell the audience, once for all that changes at one moment."""
+        for name, cue in (("current", self.player.current), ("next", self.player.next)):
+            if self._cues.get(name, "") != (cue or ""):
+                self._cues[name] = cue or ""
+                self._desk.tell(f"/mirage/cue/{name}", cue or "")
         if self._told is None and self._audience:
             self._told = asyncio.get_running_loop().call_soon(self._tell)
 

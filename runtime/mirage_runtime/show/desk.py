@@ -31,6 +31,9 @@ class Watcher(Protocol):
     def published(self, stream: Stream, frame_id: int) -> None:
         """A result of a stream was sent."""
 
+    def told(self, path: str, value: str) -> None:
+        """An address that is no parameter has a new value."""
+
     def streams_changed(self) -> None:
         """There are more streams, or fewer, or other addresses."""
 
@@ -139,6 +142,11 @@ class Desk:
         """Hand on that the addresses are others."""
         for watcher in list(self._watchers):
             watcher.streams_changed()
+
+    def tell(self, path: str, value: str) -> None:
+        """Tell everybody of a new value that is no parameter's."""
+        for watcher in list(self._watchers):
+            watcher.told(path, value)
 
     def report(self, problem: str) -> None:
         """Log what went wrong, and tell everybody."""

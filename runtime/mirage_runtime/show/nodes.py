@@ -17,7 +17,8 @@ class Node:
     """One address: what it means, the tags of its arguments' types, and how it is read and written, where it can be.
 
     ``write`` takes the arguments and who sent them; what it returns is the value as it is kept, None where that says
-    nothing. ``extent`` is (minimum, maximum), ``clip`` whether numbers beyond it are brought to its ends.
+    nothing. ``extent`` is (minimum, maximum), ``clip`` whether numbers beyond it are brought to its ends; ``choices``
+    are the texts that the first argument may be, where it is one of a few.
     """
 
     path: str
@@ -28,6 +29,7 @@ class Node:
     extent: tuple[float, float] | None = None
     clip: bool = False
     unit: str = ""
+    choices: tuple[str, ...] = ()
 
     @property
     def access(self) -> int:

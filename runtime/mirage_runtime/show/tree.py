@@ -56,6 +56,11 @@ class Tree:
             return []
         return [node for path, node in self.nodes.items() if matches(path)]
 
+    def value(self, path: str) -> Sequence[str | int | float]:
+        """Return the value of an address that can be read."""
+        read = self.nodes[path].read
+        return [] if read is None else read()
+
     def unknown(self, address: str) -> str:
         """Return the line that says that there is no such address, and which one comes nearest."""
         nearest = difflib.get_close_matches(address, self.nodes, n=1, cutoff=0.6)
@@ -79,6 +84,12 @@ class Tree:
                 "f",
                 read=lambda: [stream.recent.figures()[1]],
                 unit="time.millisecond",
+            ),
+            Node(
+                f"{base}/state",
+                "What the stream is doing: waiting, streaming, paused or recovering.",
+                "s",
+                read=lambda: [self._desk.status(stream).state],
             ),
             Node(f"{base}/frames", "Results so far.", "i", read=lambda: [stream.recent.count % 2**31]),
         ]
@@ -117,7 +128,11 @@ class Tree:
             Node("/mirage/cue/go", "The next cue.", write=pressed(player.go)),
             Node("/mirage/cue/back", "The cue before, at once.", write=pressed(player.back)),
             Node(
-                "/mirage/cue/goto", "To the cue of that number.", "s", write=lambda args, _: player.goto(number(args))
+                "/mirage/cue/goto",
+                "To the cue of that number.",
+                "s",
+                write=lambda args, _: player.goto(number(args)),
+                choices=tuple(cue.number for cue in player.show.cues),
             ),
             Node("/mirage/cue/current", "The cue that the show is at.", "s", read=lambda: [player.current or ""]),
             Node("/mirage/cue/next", "The cue that comes next.", "s", read=lambda: [player.next or ""]),
@@ -126,6 +141,7 @@ class Tree:
                 "To a preset, in so many seconds.",
                 "sf",
                 write=lambda args, _: player.recall(*preset(args)),
+                choices=tuple(player.show.presets),
             ),
         ]
 

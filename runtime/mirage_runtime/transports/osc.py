@@ -259,6 +259,8 @@ class OscTransport:
         self._subscribers[address] = Subscriber(address, sender, time.monotonic() + seconds)
         self._metrics.osc_subscribers.set(len(self._subscribers))
         if listed is None:
+            for path in ("/mirage/cue/current", "/mirage/cue/next"):
+                self._send(address, encoded(path, self._tree.value(path)))
             for stream in self._desk.streams.values():
                 for path, value in [*of_all(stream), (f"/mirage/{stream.name}/state", self._desk.status(stream).state)]:
                     self._send(address, encoded(path, [value]))
@@ -305,6 +307,10 @@ class OscTransport:
                 self._tell_patches([("/stream-info/state", [status.state]), ("/engine/stage", [status.state])])
         if status.message and status.state != "waiting":
             self.reported(f"{stream.name}: {status.message}")
+
+    def told(self, path: str, value: str) -> None:
+        """Tell subscribers of a new value that is no parameter's."""
+        self._tell(path, [value])
 
     def streams_changed(self) -> None:
         """Nothing to tell: OSC has no list of addresses."""

@@ -95,6 +95,8 @@ def attributes(node: Node) -> dict[str, Any]:
     if node.extent is not None:
         described["RANGE"] = [{"MIN": node.extent[0], "MAX": node.extent[1]}]
         described["CLIPMODE"] = ["both" if node.clip else "none"]
+    if node.choices:
+        described["RANGE"] = [{"VALS": list(node.choices)}, *[None] * (len(node.types) - 1)]
     if node.unit:
         described["UNIT"] = [node.unit]
     return described
@@ -173,7 +175,13 @@ class OscQuerySession:
                 self._post(encoded(path, [value]))
 
     def said(self, stream: Stream, status: Status) -> None:
-        """Nothing: a status is no value of the tree."""
+        """Send a stream's state, where it is listened to."""
+        self.told(f"/mirage/{stream.name}/state", status.state)
+
+    def told(self, path: str, value: str) -> None:
+        """Send a new value that is no parameter's, where it is listened to."""
+        if path in self._listened:
+            self._post(encoded(path, [value]))
 
     def published(self, stream: Stream, frame_id: int) -> None:
         """Nothing: figures are read when they are wanted."""
