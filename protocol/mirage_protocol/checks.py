@@ -56,7 +56,10 @@ class Number:
         if not self.minimum <= value <= self.maximum:
             bounds = f"{self.minimum:g} to {self.maximum:g}"
             raise ProtocolError("out-of-range", f"{field} must be {bounds}, not {value}", field)
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ProtocolError("out-of-range", f"{field} is too large a number", field) from None
 
 
 @dataclass(frozen=True)

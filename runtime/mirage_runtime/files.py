@@ -10,8 +10,10 @@ from pathlib import Path
 def replace(path: Path, data: bytes) -> None:
     """Write a file so that whoever reads it, whenever, finds the old one or the new one; raises OSError.
 
-    The new one is on the disk before it takes the old one's name, and has its mode.
+    The new one is on the disk before it takes the old one's name, and has its mode. Of a link, the file that it leads
+    to is replaced.
     """
+    path = path.resolve()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -57,7 +57,7 @@ def _heaviest(arguments: Arguments) -> int | float:
         (text,) = arguments
         seeds = [(float(weight), seed) for seed, weight in json.loads(str(text))]
         heaviest = max(seeds, key=lambda pair: pair[0])[1]
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, RecursionError, OverflowError):
         problem = "seed_list takes JSON like [[7, 0.5], [9, 1.0]]: seeds and their weights"
         raise ProtocolError("wrong-type", problem, "seed_list") from None
     if isinstance(heaviest, bool) or not isinstance(heaviest, int | float):

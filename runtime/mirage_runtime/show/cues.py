@@ -7,11 +7,14 @@ import difflib
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from mirage_protocol import ParameterValue, ProtocolError, implied
+from mirage_protocol import ParameterValue, ProtocolError, defaults, implied
 from mirage_runtime.controls import CurveName, Fade
 from mirage_runtime.show.desk import Desk
 from mirage_runtime.show.document import Cue, Preset, Show
 from mirage_runtime.show.places import Place
+
+# Cues that follow each other in no time would leave none for anything else.
+_LEAST = 0.04
 
 Values = Mapping[str, Mapping[str, ParameterValue]]
 
@@ -66,11 +69,15 @@ class Player:
 
     def load(self, show: Show) -> None:
         """Play another show, or the same as it was changed: it stays at the cue of the same number, if there is one."""
-        number, self.show = self.current, show
-        self._index = None if number is None else show.index(number)
+        before = None if self._index is None else self.show.cues[self._index]
+        self.show = show
+        self._index = None if before is None else show.index(before.number)
         self._desk.need(_streams(show))
-        if self._index is None:
+        now = None if self._index is None else show.cues[self._index]
+        if before is None or now is None:
             self._wait(None)
+        elif now.follow != before.follow:
+            self._wait(None if now.follow is None else max(self.fading + now.follow, _LEAST))
         self._changed()
 
     def resume(self, place: Place | None) -> None:
@@ -138,7 +145,7 @@ class Player:
     def _hold(self, cue: Cue, fade: float) -> None:
         """Note the place, and wait for the next cue if this one is followed by it."""
         self._keep(Place(cue.number, time.time() - cue.fade + fade))
-        self._wait(None if cue.follow is None else fade + cue.follow)
+        self._wait(None if cue.follow is None else max(fade + cue.follow, _LEAST))
 
     def _wait(self, seconds: float | None) -> None:
         self.stop()
@@ -149,20 +156,33 @@ class Player:
         self._changed()
 
     def _follow(self) -> None:
-        self._timer = None
+        self._timer = self._follow_at = None
         try:
             self.go()
         except ProtocolError as error:  # the show was changed meanwhile
             self._desk.report(f"the show stands still: {error.message}")
+            self._changed()
 
     def _preset(self, name: str) -> Preset:
         if name not in self.show.presets:
             raise ProtocolError("unsupported", _missing("preset", name, self.show.presets))
         return self.show.presets[name]
 
-    def _tracked(self, index: int) -> Values:
-        """Return all that the cues up to this one have set, the last of them last."""
+    def _untouched(self) -> dict[str, dict[str, ParameterValue]]:
+        """Return the defaults of all that any cue sets."""
+        usual = defaults()
         values: dict[str, dict[str, ParameterValue]] = {}
+        for cue in self.show.cues:
+            for stream, parameters in self._preset(cue.preset).streams.items():
+                values.setdefault(stream, {}).update({name: usual[name] for name in parameters})
+        return values
+
+    def _tracked(self, index: int) -> Values:
+        """Return all that the cues up to this one have set, the last of them last.
+
+        What only later ones set is as it was before any, else a cue would look as the way that led to it.
+        """
+        values = self._untouched()
         for cue in self.show.cues[: index + 1]:
             for stream, parameters in self._preset(cue.preset).streams.items():
                 kept = values.setdefault(stream, {})

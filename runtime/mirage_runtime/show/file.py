@@ -44,6 +44,8 @@ class ShowFile:
             edited = edit(text)
             show = read(edited, self.path.name)
             check(show)
+            if len(edited.encode()) > _LARGEST:
+                raise ShowFileError(f"a show file has at most {_LARGEST} bytes")
             replace(self.path, edited.encode())
         except ShowFileError as error:
             raise ProtocolError("not-allowed", f"nothing was saved: {error}") from None

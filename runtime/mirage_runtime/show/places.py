@@ -42,6 +42,7 @@ class Places:
         name = hashlib.sha256(str(show_file.resolve()).encode()).hexdigest()[:16]
         self.path = state_dir() / f"show-{name}.json"
         self._thread = ThreadPoolExecutor(1, "mirage-places")
+        self._closed = False
 
     def read(self) -> Place | None:
         """Return where the show was, None where that is not known."""
@@ -50,17 +51,18 @@ class Places:
             return Place(str(kept["cue"]), float(kept["began"]))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
             _log.warning("%s does not say where the show was: %s", self.path, error)
             return None
 
     def keep(self, place: Place | None) -> None:
         """Note where the show is."""
-        if place is not None:
+        if place is not None and not self._closed:
             self._thread.submit(self._write, json.dumps(asdict(place)))
 
     def close(self) -> None:
         """Wait until the last place is written."""
+        self._closed = True
         self._thread.shutdown()
 
     def _write(self, text: str) -> None:

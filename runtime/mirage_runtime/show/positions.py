@@ -1,11 +1,12 @@
-"""Where in a TOML file a key stands: parsers say that of a syntax error, and of nothing else."""
+"""Where in a TOML file its tables and keys stand: parsers say that of a syntax error, and of nothing else."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 Path = tuple[str | int, ...]
@@ -14,26 +15,90 @@ Path = tuple[str | int, ...]
 Position = tuple[int, int]
 """Line and column, from 1."""
 
-_KEY = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)"""
-_KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
-_HEADER = re.compile(rf"\s*(\[\[?)\s*({_KEYS})\s*\]")
-_ENTRY = re.compile(rf"\s*({_KEYS})\s*=")
-_QUOTES = re.compile(r'"""|\'\'\'')
+_KEY = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[A-Za-z0-9_-]+)"""
+_KEYS = rf"{_KEY}(?:[ \t]*\.[ \t]*{_KEY})*"
+_HEADER = re.compile(rf"[ \t]*(?P<brackets>\[\[?)[ \t]*(?P<keys>{_KEYS})[ \t]*\]")
+_ENTRY = re.compile(rf"[ \t]*(?P<keys>{_KEYS})[ \t]*=[ \t]*")
+
+# A text, which may have everything else in it; what a value goes on behind; what ends it; and the rest of it.
+_TOKEN = re.compile(
+    r'"""(?:\\.|[^\\])*?"{3,5}'
+    r"|'''.*?'{3,5}"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'[^'\n]*'"
+    r"|(?P<comment>#[^\n]*)|(?P<opens>[\[{])|(?P<closes>[\]}])|(?P<comma>,)|(?P<ends>\n)"
+    r"|[^\s,\[\]{}\"'#]+",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """``[table]``, ``[[table]]`` or ``key = value``, which may go on over several lines.
+
+    ``own`` of the path's keys are in the statement itself, the others in the header that it stands under. Then come
+    places in the text: ``start`` of its first line, ``first`` of what it says, ``value`` of its value, ``stop`` behind
+    that (a comment may follow), and ``end`` behind its last line. Of what is inside of a value, ``start`` is ``first``
+    and ``end`` is ``stop``.
+    """
+
+    path: Path
+    own: int
+    header: bool
+    start: int
+    first: int
+    value: int
+    stop: int
+    end: int
+
+
+def statements(text: str) -> list[Statement]:
+    """Return what a text that is valid TOML consists of, in order; `inside` looks into its values."""
+    found: list[Statement] = []
+    counts: Counter[Path] = Counter()
+    table: Path = ()
+    for start, stop, end in _lines(text):
+        if header := _HEADER.match(text, start, stop):
+            keys = _keys(header["keys"])
+            table = _of_header(keys, header["brackets"] == "[[", counts)
+            found.append(Statement(table, len(keys), True, start, header.start("brackets"), stop, stop, end))
+        elif entry := _ENTRY.match(text, start, stop):
+            keys = _keys(entry["keys"])
+            place = (start, entry.start("keys"), entry.end(), stop, end)
+            found.append(Statement((*table, *keys), len(keys), False, *place))
+    return found
+
+
+def inside(text: str, around: Statement) -> list[Statement]:
+    """Return the items of a value that is an array or an inline table, and none of any other."""
+    if around.header or text[around.value] not in "[{":
+        return []
+    found: list[Statement] = []
+    for start, stop in _items(text, around.value):
+        entry = _ENTRY.match(text, start, stop) if text[around.value] == "{" else None
+        keys = _keys(entry["keys"]) if entry else (len(found),)
+        value = entry.end() if entry else start
+        found.append(Statement((*around.path, *keys), len(keys), False, start, start, value, stop, stop))
+    return found
 
 
 def positions(text: str) -> Mapping[Path, Position]:
-    """Return where each table and key begins of a text that is valid TOML, but for keys inside of inline tables."""
+    """Return where each table, key and item begins of a text that is valid TOML."""
     found: dict[Path, Position] = {}
-    counts: Counter[Path] = Counter()
-    table: Path = ()
-    quote = None
-    for number, line in enumerate(text.splitlines(), 1):
-        if quote is None and (header := _HEADER.match(line)):
-            table = _of_header(_keys(header[2]), header[1] == "[[", counts)
-            found[table] = (number, header.start(1) + 1)
-        elif quote is None and (entry := _ENTRY.match(line)):
-            found.setdefault(table + _keys(entry[1]), (number, entry.start(1) + 1))
-        quote = _open_quote(line, quote)
+    line, start, seen = 1, 0, 0
+    left = statements(text)[::-1]
+    while left:
+        each = left.pop()
+        left += inside(text, each)[::-1]
+        line, seen = line + text.count("\n", seen, each.first), each.first
+        start = max(start, text.rfind("\n", start, each.first) + 1)
+        here = (line, each.first - start + 1)
+        for length in range(1, len(each.path)):
+            found.setdefault(each.path[:length], here)
+        if each.header:
+            found[each.path] = here
+        else:
+            found.setdefault(each.path, here)
     return found
 
 
@@ -42,6 +107,43 @@ def position(found: Mapping[Path, Position], path: Path) -> Position:
     while path and path not in found:
         path = path[:-1]
     return found.get(path, (1, 1))
+
+
+def _lines(text: str) -> Iterator[tuple[int, int, int]]:
+    """Yield where each line starts, where what it says stops, and where it ends; a value may go on over many."""
+    start = depth = 0
+    comment = None
+    for token in _TOKEN.finditer(text):
+        if token.lastgroup == "opens":
+            depth += 1
+        elif token.lastgroup == "closes":
+            depth -= 1
+        elif token.lastgroup == "comment" and depth == 0:
+            comment = token.start()
+        elif token.lastgroup == "ends" and depth == 0:
+            yield start, _said(text, start, token.start() if comment is None else comment), token.end()
+            start, comment = token.end(), None
+    yield start, _said(text, start, len(text) if comment is None else comment), len(text)
+
+
+def _items(text: str, at: int) -> Iterator[tuple[int, int]]:
+    """Yield where each item of an array or an inline table starts and stops, of the one that begins ``at``."""
+    depth, start, stop = 0, None, at
+    for token in _TOKEN.finditer(text, at):
+        kind = token.lastgroup
+        depth -= kind == "closes"
+        if start is not None and (depth == 0 or (depth == 1 and kind == "comma")):
+            yield start, stop
+            start = None
+        elif depth and kind not in ("comma", "comment", "ends"):
+            start, stop = token.start() if start is None else start, token.end()
+        if depth == 0 and kind == "closes":
+            return
+        depth += kind == "opens"
+
+
+def _said(text: str, start: int, stop: int) -> int:
+    return start + len(text[start:stop].rstrip(" \t\r"))
 
 
 def _keys(dotted: str) -> tuple[str, ...]:
@@ -64,16 +166,6 @@ def _of_header(keys: tuple[str, ...], array: bool, counts: Counter[Path]) -> Pat
         if counts[path]:
             path = (*path, counts[path] - 1)
     return path
-
-
-def _open_quote(line: str, quote: str | None) -> str | None:
-    """Return the quotes of a string over several lines that is open at the end of this line."""
-    for mark in _QUOTES.findall(line):
-        if quote is None:
-            quote = mark
-        elif quote == mark:
-            quote = None
-    return quote
 
 
 def syntax_error(error: tomllib.TOMLDecodeError) -> tuple[Any, str]:

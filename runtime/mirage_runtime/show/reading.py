@@ -45,6 +45,8 @@ def read(text: str, name: str) -> Show:
         where, problem = syntax_error(error)
         line = f"line {where[0]}, column {where[1]}" if where else "at its end"
         raise ShowFileError(f"{name}, {line}: {problem}") from None
+    except (RecursionError, OverflowError, ValueError) as error:
+        raise ShowFileError(f"{name}: this is too much of something: {error}") from None
     return _Reader(text, name).show(data)
 
 
@@ -83,7 +85,8 @@ class _Reader:
         for stream, values in table.items():
             if isinstance(values, dict):
                 inner = (*path, stream)
-                streams[self._stream(stream, inner)] = self._values(values, inner)
+                named = self._stream(stream, inner)
+                streams[named] = {**streams.get(named, {}), **self._values(values, inner)}
         return Preset(name, streams)
 
     def _values(self, table: Mapping[str, Any], path: Path) -> dict[str, ParameterValue]:
@@ -123,6 +126,8 @@ class _Reader:
         if "cue" in values:
             self._among(values["cue"], {cue.number for cue in cues}, (*path, "cue"), "cue")
         number = values.pop(kind)
+        if number is False:
+            self._fail((*path, kind), "pitchwheel is true, or not there")
         values |= self._target(values, path)
         return Binding(kind, None if kind == "pitchwheel" else number, **values)
 
@@ -218,7 +223,7 @@ def _number(value: Any, field: str) -> str:
     """Return a cue's number: a text, or a number as it is written."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ProtocolError("wrong-type", f"{field} must be a number or a text", field)
-    text = value if isinstance(value, str) else f"{value:g}"
+    text = value if isinstance(value, str) else str(value) if isinstance(value, int) else f"{value:.15g}"
     if not 0 < len(text) <= 40:
         raise ProtocolError("out-of-range", f"{field} must have 1 to 40 characters", field)
     return text

@@ -18,6 +18,7 @@ from mirage_runtime.streams import Stream
 if TYPE_CHECKING:
     from mirage_runtime.show.cues import Player
 
+_LONGEST_PATTERN = 200
 _TAGS = {"text": "s", "float": "f", "integer": "i", "integers": "s", "blend": "s"}
 
 
@@ -48,7 +49,7 @@ class Tree:
         """Return what an address means: one node, those that a pattern matches, or none."""
         if address in self.nodes:
             return [self.nodes[address]]
-        if not SPECIAL & set(address):
+        if not SPECIAL & set(address) or len(address) > _LONGEST_PATTERN:
             return []
         try:
             matches = matcher(address)
@@ -159,7 +160,9 @@ def number(arguments: Arguments) -> str:
     if len(arguments) != 1 or isinstance(arguments[0], bool) or not isinstance(arguments[0], str | int | float):
         raise ProtocolError("wrong-type", "goto takes the number of a cue")
     value = arguments[0]
-    return value if isinstance(value, str) else f"{value:g}"
+    if isinstance(value, float):  # of 32 bits: 1.1 comes as 1.10000002384
+        return f"{value:.0f}" if value.is_integer() else f"{value:.7g}"
+    return str(value)
 
 
 def preset(arguments: Arguments) -> tuple[str, float]:

@@ -39,7 +39,7 @@ def at_fraction(parameter: Parameter, arguments: Sequence[OscValue]) -> Paramete
         raise ProtocolError("wrong-type", f"{field} takes a number from 0 to 1", field)
     if value != value:
         raise ProtocolError("out-of-range", f"{field} must be 0 to 1, not {value}", field)
-    return parameter.check(parameter.at(float(value)))
+    return parameter.check(parameter.at(value))
 
 
 def sent(parameter: Parameter, value: ParameterValue) -> str | int | float:
@@ -85,6 +85,8 @@ def _blend(parameter: Parameter, arguments: Sequence[OscValue]) -> Any:
 
 def _from_json(parameter: Parameter, text: str) -> Any:
     try:
-        return json.loads(text)
+        found = json.loads(text)
+        json.dumps(found, ensure_ascii=False).encode()  # no message can carry half a character
+        return found
     except (ValueError, RecursionError) as error:
         raise ProtocolError("malformed", f"{parameter.name} is no JSON: {error}"[:200], parameter.name) from None
