@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -117,6 +118,13 @@ def wait_for(condition: Callable[[], object], what: str, patience: float = PATIE
 def wait_for_fixture() -> Callable[..., object]:
     """`wait_for(condition, what)`."""
     return wait_for
+
+
+@pytest.fixture
+def midi_controller() -> Iterator[Any]:
+    """A MIDI controller that is a socket; a daemon finds it with ``**midi_controller.environment``."""
+    with pytest.importorskip("midi_backend").FakeController() as device:
+        yield device
 
 
 @pytest.fixture

@@ -272,8 +272,8 @@ class ShowState:
 
     ``file`` is where it is kept, empty where it cannot be saved; ``current`` and ``next`` are numbers of cues;
     ``fading`` and ``following`` the seconds that are left of a fade and until the next cue goes by itself; ``bindings``
-    what MIDI controls move, ``learning`` the parameter that waits for one, ``devices`` the MIDI devices; ``sound`` what
-    is listened to; ``problems`` one line each for what is wrong.
+    what MIDI controls move, ``learning`` the STREAM/PARAMETER that waits for one, ``devices`` the MIDI devices;
+    ``sound`` what is listened to; ``problems`` one line each for what is wrong.
     """
 
     TYPE: ClassVar[str] = "show"

@@ -241,7 +241,7 @@ def plain_server_messages() -> Iterator[tuple[str, Message]]:
         fading=0.25,
         following=3.0,
         bindings=({"control": "control 7", "stream": "main", "parameter": "strength"},),
-        learning="coherence",
+        learning="main/coherence",
         devices=("nanoKONTROL2",),
         sound="tide.wav",
         problems=("no MIDI device is there",),

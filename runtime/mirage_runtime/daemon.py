@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import Server
 
@@ -21,13 +22,15 @@ from mirage_runtime.metrics import Metrics
 from mirage_runtime.show.booth import Booth
 from mirage_runtime.show.desk import Desk
 from mirage_runtime.streams import Dispatcher, Stream
-from mirage_runtime.transports.mdns import Advertisement
 from mirage_runtime.transports.osc import OscTransport
 from mirage_runtime.transports.oscquery import OscQuery
 from mirage_runtime.transports.page import Pages
 from mirage_runtime.transports.shared_memory import remove_leftovers
 from mirage_runtime.transports.websocket import WebSocketTransport
 from mirage_runtime.worker.handle import WorkerHandle
+
+if TYPE_CHECKING:
+    from mirage_runtime.transports.mdns import Advertisement
 
 _log = logging.getLogger("mirage.daemon")
 
@@ -147,6 +150,8 @@ class Daemon:
         wanted = not is_loopback(self.config.host) if self.config.mdns is None else self.config.mdns
         if not wanted:
             return None
+        from mirage_runtime.transports.mdns import Advertisement  # most daemons need no zeroconf
+
         osc = self.config.osc
         return Advertisement(self.config.host, port, lambda: self.osc.port if self.osc and osc else None)
 

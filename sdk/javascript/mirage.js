@@ -529,6 +529,11 @@ const matrix = listOf(number(), 16);
 const size32 = integer(0, 2 ** 32 - 1);
 const resultFormat = optional(choice("raw", "jpeg"), "raw");
 const quality = optional(integer(1, 100), DEFAULT_QUALITY);
+const seconds = optional(number(0, 86_400));
+const actions = [
+  "watch", "go", "back", "goto", "recall", "pause", "play", "save-preset", "delete-preset", "save-cue", "delete-cue",
+  "learn", "stop-learning", "forget",
+];
 
 /** @type {Check} */
 const camera = (value, path) => {
@@ -557,6 +562,11 @@ const MESSAGES = {
     shared: { request: id, nonce: binary(16) },
     unshared: { request: id, reason: optional(text(), "") },
     wake: {},
+    show: {
+      request: id, action: choice(...actions), cue: optional(name), preset: optional(name), parameter: optional(name),
+      name: optional(name), fade: seconds, curve: optional(choice("linear", "smooth", "ease-in", "ease-out")),
+      follow: seconds,
+    },
     ping: { time: id },
   })),
   server: new Map(Object.entries({
@@ -576,7 +586,7 @@ const MESSAGES = {
     dropped: { ids: listOf(id), reason: choice("newer", "failed") },
     ack: { request: id, parameters: values, prompt: optional(values) },
     parameters: { parameters: values },
-    status: { state: choice("waiting", "streaming", "recovering"), message: optional(text(), "") },
+    status: { state: choice("waiting", "streaming", "paused", "recovering"), message: optional(text(), "") },
     error: {
       code: text(40), message: text(), field: optional(text(400)), request: optional(id), id: optional(id),
     },
@@ -585,6 +595,13 @@ const MESSAGES = {
       frames_pipe: optional(text(1000)), results_pipe: optional(text(1000)),
     },
     wake: {},
+    show: {
+      name: optional(name, ""), file: optional(text(), ""), presets: optional(listOf(name), []),
+      cues: optional(listOf(values), []), current: optional(name), next: optional(name),
+      fading: optional(number(0), 0), following: optional(number(0)), bindings: optional(listOf(values), []),
+      learning: optional(name), devices: optional(listOf(name), []), sound: optional(text(1000), ""),
+      problems: optional(listOf(text()), []),
+    },
     pong: { time: id, server_time: id },
   })),
 };
@@ -676,8 +693,8 @@ const percentile = (sorted, part) => sorted[Math.ceil(part * sorted.length) - 1]
 /**
  * One connection to a stream that finds its way back when it is lost, with its role and its parameters.
  *
- * Events, each with its news in `detail`: `result`, `parameters`, `status` and `dropped` (the message), `error` (a
- * MirageError), `state` (a State).
+ * Events, each with its news in `detail`: `result`, `parameters`, `status`, `show` and `dropped` (the message), `error`
+ * (a MirageError), `state` (a State).
  */
 export class MirageClient extends EventTarget {
   /** @type {State} */
@@ -686,6 +703,8 @@ export class MirageClient extends EventTarget {
   server = null;
   /** @type {Record<string, any>} every parameter's value now, whoever set it */
   parameters = {};
+  /** @type {Message | null} the show as it was last told of, once this client watches it */
+  show = null;
   /** @type {number} frames that may be on their way, as the server granted it */
   window = 2;
 
@@ -703,6 +722,7 @@ export class MirageClient extends EventTarget {
   #unpacking = false;
   #ready = false; // on this socket
   #known = false; // the server has accepted us once since `connect`
+  #watches = false; // the show, also after a loss
   #attempts = 0;
   #dropped = 0;
   /** @type {number | undefined} what the server's last result said, where the frames are somebody else's */ #told;
@@ -728,6 +748,7 @@ export class MirageClient extends EventTarget {
     this.#options = { role: "source", client: "mirage.js", ...options, compression, quality, url };
     this.#own = { ...options.parameters };
     [this.#known, this.#attempts, this.#dropped] = [false, 0, 0];
+    [this.#watches, this.show] = [false, null];
     return new Promise((resolve, reject) => {
       choice("auto", "raw", "jpeg")(compression, "compression");
       integer(1, 100)(quality, "quality");
@@ -782,12 +803,21 @@ export class MirageClient extends EventTarget {
    * @returns {Promise<Message>}
    */
   set(parameters) {
-    if (!this.#usable) return Promise.reject(new MirageError("disconnected", "there is no connection"));
-    const request = ++this.#lastId;
-    return new Promise((resolve, reject) => {
-      this.#requests.set(request, { resolve, reject });
-      this.#write({ type: "set", request, parameters });
-    });
+    return this.#ask({ type: "set", parameters });
+  }
+
+  /**
+   * Play the show, change it, or `watch` it: then its state comes as the event `show`, now and whenever it changes,
+   * and after a loss of the connection again. Resolves with the server's `ack`; rejects with its error.
+   * @param {string} action `go`, `goto`, `recall` and so on (SPEC.md section 4.11)
+   * @param {{ cue?: string, preset?: string, parameter?: string, name?: string, fade?: number, curve?: string,
+   *   follow?: number }} [fields] what the action needs
+   * @returns {Promise<Message>}
+   */
+  async play(action, fields = {}) {
+    const ack = await this.#ask({ ...fields, type: "show", action });
+    if (action === "watch") this.#watches = true;
+    return ack;
   }
 
   /**
@@ -880,6 +910,16 @@ export class MirageClient extends EventTarget {
     return this.#ready && this.#socket?.readyState === WebSocket.OPEN;
   }
 
+  /** Send a request and wait for its answer. @param {Message} message @returns {Promise<Message>} */
+  #ask(message) {
+    if (!this.#usable) return Promise.reject(new MirageError("disconnected", "there is no connection"));
+    const request = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#requests.set(request, { resolve, reject });
+      this.#write({ ...message, request });
+    });
+  }
+
   #open() {
     const socket = new WebSocket(this.#options.url, SUBPROTOCOL);
     this.#enter(this.#known ? "reconnecting" : "connecting");
@@ -936,6 +976,7 @@ export class MirageClient extends EventTarget {
       case "result": return this.#arrived(message);
       case "dropped": this.#forget(message.ids); break;
       case "parameters": this.#learn(message.parameters); break;
+      case "show": this.show = message; break;
       case "status": break;
       default: return;
     }
@@ -969,6 +1010,7 @@ export class MirageClient extends EventTarget {
     this.#emit("parameters", ready);
     this.#promise?.resolve(ready);
     this.#promise = null;
+    if (this.#watches) this.play("watch").catch((error) => error.code === "disconnected" || this.#emit("error", error));
     this.#ping();
   }
 

@@ -470,6 +470,7 @@ def test_set_is_acknowledged_or_refused(run: Callable[[str], Any]) -> None:
         const bad = await refusal(client.set({ strength: 2 }));
         const unknown = await refusal(client.set({ strenght: 1 }));
         const viewer = new MirageClient();
+        await new Promise((resolve) => setTimeout(resolve, 200)); // until the first change has been told
         await viewer.connect(url, { role: "viewer" });
         const heard = next(viewer, "parameters");
         await client.set({ steps: 2 });

@@ -54,7 +54,11 @@ client_messages = st.one_of(
     st.builds(protocol.Frame, ids, planes(), ids, st.none() | ids, st.none() | cameras),
     st.builds(protocol.Set, ids, maps),
     st.builds(
-        protocol.Play, ids, st.sampled_from(["watch", "go", "learn"]), *[st.none() | names] * 4, st.none() | st.floats(0, 86_400)
+        protocol.Play,
+        ids,
+        st.sampled_from(["watch", "go", "learn"]),
+        *[st.none() | names] * 4,
+        st.none() | st.floats(0, 86_400),
     ),
     st.builds(protocol.Ping, ids),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import subprocess
@@ -11,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,23 +22,9 @@ from mirage_runtime.show.document import Binding
 from mirage_runtime.show.midi import feedback
 
 mido = pytest.importorskip("mido")
+tool = pytest.importorskip("midi_backend")
 
 SOON = 0.05
-
-
-def _midi_backend() -> ModuleType:
-    """tests/tools/midi_backend.py under the name that mido imports it by."""
-    path = Path(__file__).parents[1] / "tools/midi_backend.py"
-    spec = importlib.util.spec_from_file_location("midi_backend", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["midi_backend"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = _midi_backend()
 
 
 class Listening:

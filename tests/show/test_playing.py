@@ -1,11 +1,9 @@
 """A show on the running daemon: cues and what becomes of frames, MIDI over a socket, sound from a file, a kill."""
 
-import importlib.util
 import signal
 import sys
 import time
 import wave
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -254,71 +252,63 @@ preset = "calm"
 """
 
 
-@pytest.fixture
-def controller():
-    path = Path(__file__).parents[1] / "tools/midi_backend.py"
-    spec = importlib.util.spec_from_file_location("midi_backend", path)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    with tool.FakeController() as device:
-        yield device
-
-
 @pytest.mark.timeout(120)
-def test_midi_plays_the_show(daemon_factory, show, source, record, controller):
-    daemon = daemon_factory("--model", "echo", "--show", str(show(MIDI)), **controller.environment)
+def test_midi_plays_the_show(daemon_factory, show, source, record, midi_controller):
+    daemon = daemon_factory("--model", "echo", "--show", str(show(MIDI)), **midi_controller.environment)
     stream = source(daemon)
-    until(lambda: controller.connected)
-    controller.send(0xB0, 7, 127)
-    controller.send(0xB0, 7, 0)
+    until(lambda: midi_controller.connected)
+    midi_controller.send(0xB0, 7, 127)
+    midi_controller.send(0xB0, 7, 0)
     until(lambda: record(stream)["strength"] == 0.0)
-    controller.send(0xB1, 7, 64)  # another channel
-    controller.send(0xF0, 1, 2, 3)  # an exclusive message that never ends, and junk
-    controller.send(0xFF, 0xFE, 0x90)
-    controller.send(0xB0, 7, 64)
+    midi_controller.send(0xB1, 7, 64)  # another channel
+    midi_controller.send(0xF0, 1, 2, 3)  # an exclusive message that never ends, and junk
+    midi_controller.send(0xFF, 0xFE, 0x90)
+    midi_controller.send(0xB0, 7, 64)
     until(lambda: record(stream)["strength"] == pytest.approx(64 / 127))
-    controller.send(0xE0, 0x7F, 0x7F)
+    midi_controller.send(0xE0, 0x7F, 0x7F)
     until(lambda: stream.parameters["transition"] == 0.0)
-    controller.send(0x90, 60, 100)
+    midi_controller.send(0x90, 60, 100)
     until(lambda: record(stream)["prompt"] == "lava")
-    controller.send(0x80, 60, 0)
-    controller.send(0xC0, 3)
+    midi_controller.send(0x80, 60, 0)
+    midi_controller.send(0xC0, 3)
     until(lambda: record(stream)["prompt"] == "ink")
     assert stream.show().current == "1"
     assert stream.show().devices
 
 
 @pytest.mark.timeout(120)
-def test_motor_faders_follow_what_others_do(daemon_factory, show, source, controller):
-    daemon = daemon_factory("--model", "echo", "--show", str(show(MIDI)), **controller.environment)
+def test_motor_faders_follow_what_others_do(daemon_factory, show, source, midi_controller):
+    daemon = daemon_factory("--model", "echo", "--show", str(show(MIDI)), **midi_controller.environment)
     stream = source(daemon, role="controller")
-    until(lambda: controller.connected)
+    until(lambda: midi_controller.connected)
     stream.set(strength=0.5)
-    until(lambda: any(m.type == "control_change" and m.control == 7 and m.value == 64 for m in controller.received))
-    told = len(controller.received)
-    controller.send(0xB0, 7, 20)
+    until(
+        lambda: any(m.type == "control_change" and m.control == 7 and m.value == 64 for m in midi_controller.received)
+    )
+    told = len(midi_controller.received)
+    midi_controller.send(0xB0, 7, 20)
     until(lambda: stream.parameters["strength"] == pytest.approx(20 / 127))
-    assert not [m for m in controller.received[told:] if m.type == "control_change"]  # it is there already
+    assert not [m for m in midi_controller.received[told:] if m.type == "control_change"]  # it is there already
 
 
 @pytest.mark.timeout(120)
-def test_a_control_is_learnt_and_kept(daemon_factory, show, source, controller):
+def test_a_control_is_learnt_and_kept(daemon_factory, show, source, midi_controller):
     path = show("# mine\n")
-    daemon = daemon_factory("--model", "echo", "--show", str(path), "--midi", "all", **controller.environment)
+    daemon = daemon_factory("--model", "echo", "--show", str(path), "--midi", "all", **midi_controller.environment)
     stream = source(daemon, role="controller")
-    until(lambda: controller.connected)
+    until(lambda: midi_controller.connected)
     with pytest.raises(mirage.InvalidParameter, match="no number"):
         stream.play("learn", parameter="prompt")
     stream.play("learn", parameter="strength")
     assert stream.show().learning == "main/strength"
     for position in (10, 30, 50, 70):
-        controller.send(0xB3, 21, position)
+        midi_controller.send(0xB3, 21, position)
     until(lambda: stream.show().bindings)
     assert stream.show().learning is None
     text = path.read_text()
     assert text.startswith("# mine\n")
     assert "control = 21" in text
-    controller.send(0xB3, 21, 0)
+    midi_controller.send(0xB3, 21, 0)
     until(lambda: stream.parameters["strength"] == 0.0)
     stream.play("forget", parameter="strength")
     assert not stream.show().bindings

@@ -1,17 +1,31 @@
 // Controls generated from the server's parameter table (protocol/SPEC.md section 6).
 
+import { integers } from "./lists.js";
+import { sentence } from "./show.js";
+
 const FLASH = 900; // milliseconds that a value stays lit which somebody else changed
-const TYPES = ["text", "float", "integer"]; // others, as `blend` and `integers`, have no control here
+const TYPES = ["text", "float", "integer", "integers"]; // a blend is typed where the prompt is
+const INTEGERS = "7, 12";
 const WIDEST_SLIDER = 1000; // an integer with more values than this is typed, not dragged
+
+/** @typedef {{ learning: string | null, controls: Map<string, string[]> }} Midi  the parameter that a control is to be
+ *   moved for, and which controls move which parameters */
 
 /**
  * Fill `form` with a control for each parameter but the prompt, which the page has its own place for.
  * @param {HTMLFormElement} form
  * @param {(values: Record<string, any>) => void} change called with what the person at the page changed
+ * @param {(action: "learn" | "stop-learning" | "forget", parameter: string) => Promise<any>} bind called where MIDI
+ *   controls are bound to a parameter; rejects with why not
  */
-export function createControls(form, change) {
-  /** @type {Map<string, { row: HTMLElement, show: (value: any) => void }>} */
+export function createControls(form, change, bind) {
+  /** @type {Map<string, { row: HTMLElement, show: (value: any) => void, showMidi?: (midi: Midi) => void }>} */
   const controls = new Map();
+  /** @type {Midi | null} */ let midi = null;
+  const showMidi = () => {
+    form.classList.toggle("midi", midi !== null);
+    for (const control of controls.values()) if (midi) control.showMidi?.(midi);
+  };
   form.addEventListener("submit", (event) => event.preventDefault());
   return {
     /** @param {any[]} table */
@@ -19,9 +33,19 @@ export function createControls(form, change) {
       controls.clear();
       for (const parameter of table) {
         if (parameter.name === "prompt" || !TYPES.includes(parameter.type)) continue;
-        controls.set(parameter.name, control(parameter, change));
+        controls.set(parameter.name, control(parameter, change, bind));
       }
       form.replaceChildren(...[...controls.values()].map(({ row }) => row));
+      showMidi();
+    },
+    /** Show what MIDI controls move, or nothing of MIDI. @param {Midi | null} known */
+    showMidi(known) {
+      midi = known;
+      showMidi();
+    },
+    /** The parameter that a control is to be moved for, if any. */
+    get learning() {
+      return midi?.learning ?? null;
     },
     /** Show values; `lit` where somebody else set them. @param {Record<string, any>} values */
     show(values, lit = false) {
@@ -37,7 +61,7 @@ export function createControls(form, change) {
   };
 }
 
-function control(parameter, change) {
+function control(parameter, change, bind) {
   const { name, type, unit, help, minimum, maximum } = parameter;
   const row = Object.assign(document.createElement("div"), { className: "parameter", title: help });
   row.dataset.parameter = name;
@@ -47,13 +71,20 @@ function control(parameter, change) {
   });
   const input = Object.assign(document.createElement("input"), { id: label.htmlFor, ariaDescription: help });
   const dragged = type === "float" || (type === "integer" && maximum - minimum <= WIDEST_SLIDER);
-  const made =
-    type === "text" ? typed(input, parameter) : dragged ? slider(input, parameter) : number(input, parameter);
-  const read = () => (type === "text" ? input.value : Number(input.value));
+  const list = type === "integers";
+  const made = list
+    ? numbers(input)
+    : type === "text"
+      ? typed(input, parameter)
+      : dragged
+        ? slider(input, parameter)
+        : number(input, parameter);
+  const read = made.read ?? (() => (type === "text" ? input.value : Number(input.value)));
   let held = false;
   input.addEventListener("pointerdown", () => (held = true));
   for (const end of ["pointerup", "pointercancel"]) input.addEventListener(end, () => (held = false));
   input.addEventListener(dragged ? "input" : "change", () => {
+    made.check?.();
     if (!input.checkValidity()) return void input.reportValidity();
     made.show(read());
     change({ [name]: read() });
@@ -62,7 +93,7 @@ function control(parameter, change) {
     made.show(parameter.default);
     change({ [name]: parameter.default });
   };
-  row.addEventListener("dblclick", reset);
+  row.addEventListener("dblclick", ({ target }) => target.closest("button") || reset());
   input.addEventListener("keydown", (event) => {
     if (dragged && ["Delete", "Backspace"].includes(event.key)) reset();
   });
@@ -71,7 +102,44 @@ function control(parameter, change) {
   );
   row.title = `${help} (${range(parameter)}; a double click resets it)`.trim();
   row.append(label, input, made.other ?? made.output);
-  return { row, show: (value) => held || made.show(value), unit };
+  const showMidi = type === "text" || list ? undefined : learner(row, name, label.textContent, bind);
+  return { row, show: (value) => held || made.show(value), unit, showMidi };
+}
+
+/** A button that binds a MIDI control to a parameter, and the line that says which one is. Returns how it is shown. */
+function learner(row, name, label, bind) {
+  const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+  const button = make("button", { type: "button", className: "learn", textContent: "MIDI" });
+  const line = make("p", { className: "binding", role: "status" });
+  const [text, end] = [make("span", {}), make("button", { type: "button" })];
+  line.append(text, end);
+  row.append(button, line);
+  let learning = false;
+  const say = (words, problem = false) => {
+    if (text.textContent !== words) Object.assign(text, { textContent: words, title: words });
+    line.hidden = !words;
+    line.classList.toggle("problem", problem);
+  };
+  const ask = (action) =>
+    bind(action, name).catch((error) => {
+      end.hidden = true;
+      say(sentence(error.message), true);
+    });
+  button.addEventListener("click", () => ask(learning ? "stop-learning" : "learn"));
+  end.addEventListener("click", () => ask(learning ? "stop-learning" : "forget"));
+  say("");
+  return (/** @type {Midi} */ midi) => {
+    const bound = midi.controls.get(name) ?? [];
+    learning = midi.learning === name;
+    button.setAttribute("aria-pressed", String(learning));
+    button.ariaLabel = `Learn a MIDI control for ${label}`;
+    button.classList.toggle("bound", bound.length > 0);
+    button.title = bound.length ? `${bound.join("; ")}: click to learn another` : "Learn a MIDI control";
+    end.hidden = !learning && !bound.length;
+    end.textContent = learning ? "Cancel" : "Forget";
+    end.title = learning ? "Escape" : `Forget what moves ${label}`;
+    say(learning ? "Move a control…" : bound.join("; "));
+  };
 }
 
 /** A slider, its value beside it. */
@@ -100,7 +168,24 @@ function typed(input, { max_length: maxLength }) {
   return { show: (value) => (input.value = value), output: document.createElement("output") };
 }
 
-function range({ type, minimum, maximum, max_length: length, unit }) {
+/** Numbers that are typed; what is none is told at the field. */
+function numbers(input) {
+  Object.assign(input, { type: "text", placeholder: INTEGERS, autocomplete: "off", spellcheck: false });
+  const check = () => {
+    input.setCustomValidity("");
+    try {
+      integers(input.value);
+    } catch (error) {
+      input.setCustomValidity(error.message);
+    }
+  };
+  input.addEventListener("input", () => input.setCustomValidity(""));
+  const show = (value) => (input.value = value.join(", "));
+  return { show, check, read: () => integers(input.value), output: document.createElement("output") };
+}
+
+function range({ type, minimum, maximum, max_length: length, max_items: items, unit }) {
+  if (type === "integers") return `up to ${items}, such as ${INTEGERS}`;
   return type === "text" ? `up to ${length} characters` : `${minimum} to ${maximum}${unit ? ` ${unit}` : ""}`;
 }
 

@@ -3,7 +3,9 @@
 import { MirageClient, toImageData } from "./mirage.js";
 import { createControls } from "./controls.js";
 import { showFigures } from "./figures.js";
+import { blend } from "./lists.js";
 import { createPlot } from "./plot.js";
+import { createShow, isThere, sentence } from "./show.js";
 import { openSource } from "./sources.js";
 
 const SLOW_DRAW = 250; // milliseconds after which the scene moves on though no frame can be sent
@@ -13,7 +15,8 @@ const URL_OF_STREAM = `${location.protocol === "https:" ? "wss" : "ws"}://${loca
 const $ = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 const before = $("before").getContext("2d", { alpha: false, willReadFrequently: true });
 const after = $("after").getContext("2d");
-const controls = createControls($("parameters"), change);
+const controls = createControls($("parameters"), change, (action, parameter) => steering.play(action, { parameter }));
+const booth = createShow($("show"), (action, fields) => steering.play(action, fields));
 const plot = createPlot(document.querySelector("#plot canvas"), () => frames);
 
 let frames = new MirageClient(); // sends or watches
@@ -22,6 +25,7 @@ let source = null;
 let watching = false;
 let paused = false;
 let status = { state: "waiting", message: "" };
+let showKnown = false; // whether the server has said what its show is, or that it has none
 let pictures = 0; // shown since the last connection
 let remembered = { memory: 0, resets: 0 }; // of the last picture
 let [clock, drawn] = [0, 0]; // the scene's own seconds, and when it was last drawn
@@ -31,6 +35,7 @@ let listening = new AbortController();
 
 /** Take part in the stream, as its source or as somebody who watches and steers. */
 async function join(role, { takeOver = false } = {}) {
+  const ours = frames.state === "connected" && !watching; // the source's place, which the server may not know as left
   leave();
   watching = role === "viewer";
   frames = new MirageClient();
@@ -48,15 +53,18 @@ async function join(role, { takeOver = false } = {}) {
   on(steering, "parameters", ({ detail }) =>
     detail.type === "ready" ? prepare(detail.parameters) : learn(detail.parameters),
   );
+  on(steering, "show", ({ detail }) => showShow(detail));
   document.body.classList.toggle("watching", watching);
   $("source-form").hidden = watching;
   tell(null);
   refresh();
   const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? undefined;
-  const options = { role, token, takeOver, client: "mirage page" };
+  const options = { role, token, takeOver: takeOver || (ours && role === "source"), client: "mirage page" };
   // Why a connection was refused comes as an `error` event too, which also tells of later ones.
   const joined = [frames.connect(URL_OF_STREAM, options)];
   if (watching) joined.push(steering.connect(URL_OF_STREAM, { ...options, role: "controller" }));
+  const [steers] = joined.slice(-1);
+  steers.then(() => steering.play("watch")).catch(() => (showKnown = steering.state === "connected"));
   await Promise.allSettled(joined);
 }
 
@@ -65,6 +73,7 @@ function leave() {
   frames.disconnect();
   steering.disconnect();
   [status, pictures] = [{ state: "waiting", message: "" }, 0];
+  showShow(null);
 }
 
 /** The server has accepted us: build what depends on it. */
@@ -130,23 +139,28 @@ function refresh() {
   const live = frames.state === "connected";
   const waiting = live && watching && status.state === "waiting";
   const recovering = live && status.state === "recovering";
-  const label = recovering ? "recovering" : waiting ? "waiting" : live ? (paused ? "paused" : "live") : frames.state;
-  $("state").textContent = label;
+  const held = live && status.state === "paused";
+  const running = paused || held ? "paused" : "live";
+  $("state").textContent = recovering ? "recovering" : waiting ? "waiting" : live ? running : frames.state;
   $("state").dataset.state = recovering ? "recovering" : frames.state;
-  $("veil").textContent = veil(live, waiting, recovering);
+  $("veil-text").textContent = veil(live, waiting, recovering, held);
+  $("veil").hidden = !$("veil-text").textContent;
   const enabled = steering.state === "connected";
+  $("resume").hidden = !held || !enabled;
   controls.enable(enabled);
+  booth.enable(enabled);
   for (const input of $("prompt-form").querySelectorAll("input, button")) input.disabled = !enabled;
   if (waiting && $("notice").hidden)
     tell("Nobody sends pictures to this stream.", [["Send from this page", () => join("source")]]);
-  if (watching && status.state === "streaming") tell(null);
+  if (watching && ["streaming", "paused"].includes(status.state)) tell(null);
 }
 
-function veil(live, waiting, recovering) {
+function veil(live, waiting, recovering, held) {
   if (frames.state === "connecting") return "Looking for the server…";
   if (frames.state === "reconnecting") return "The connection was lost. Trying again…";
   if (recovering) return status.message || "The model is being started again…";
   if (waiting) return "Waiting for a source…";
+  if (held) return "Somebody has paused the stream.";
   if (live && !pictures) return paused ? "Paused" : "The first picture is on its way…";
   return "";
 }
@@ -170,11 +184,13 @@ function tick(now) {
   if (!source || paused || watching) return void (drawn = now);
   const ended = source.ended();
   if (ended) return void choose("scene", ended);
-  if (!frames.canSend && now - drawn < SLOW_DRAW) return;
+  const held = status.state === "paused";
+  if ((held || !frames.canSend) && now - drawn < SLOW_DRAW) return;
   clock += Math.min((now - drawn) / 1000, 0.25);
   drawn = now;
   source.draw(before, clock);
   const { width, height } = before.canvas;
+  if (held && frames.stats().inFlight) return; // one frame that waits there is enough: more would only be dropped
   if (frames.canSend) frames.send(before.getImageData(0, 0, width, height));
 }
 
@@ -205,6 +221,8 @@ function pause(wanted) {
 /** @type {Record<string, any>} what is still to be sent */
 let wanted = {};
 let setting = false;
+/** The blend that stands in the prompt's field as it was typed. */
+let appliedBlend = "";
 
 /** Send changes, one request at a time: what a dragged slider does meanwhile goes with the next one. */
 async function change(parameters) {
@@ -217,13 +235,21 @@ async function change(parameters) {
     try {
       const ack = await steering.set(asked);
       learn(ack.parameters, false);
-      if ("prompt" in asked) note(ack.prompt);
+      if ("prompt" in asked || "prompts" in asked) note(ack.prompt);
     } catch (error) {
       learn(steering.parameters, false);
       if (error.code !== "disconnected") note(null, error.message);
     }
   }
   setting = false;
+}
+
+/** Set what the prompt's field says: one prompt, or a blend such as `lava: 3 | ice: 1`. */
+function applyPrompt() {
+  const text = $("prompt").value;
+  const parts = blend(text);
+  appliedBlend = parts ? text : "";
+  change(parts ? { prompts: parts } : { prompt: text });
 }
 
 /** Show parameters as they are now; `lit` where somebody else changed them. */
@@ -277,15 +303,59 @@ function chip({ name, help = "" }) {
   return button;
 }
 
+// ----------------------------------------------------------------------------------------------------- Show
+
+/** Show what the server says of its show; null before it has said anything. */
+function showShow(show) {
+  showKnown = show !== null;
+  if (show) booth.update(show);
+  else booth.clear();
+  const there = Boolean(show && isThere(show));
+  document.body.classList.toggle("with-show", there);
+  $("no-show").hidden = !show || there;
+  $("pause").title = booth.hasCues ? "" : "Space";
+  controls.showMidi(show && midiOf(show));
+}
+
+/** What of the show's MIDI is this stream's. */
+function midiOf({ learning = "", bindings }) {
+  const own = `${STREAM}/`;
+  const bound = new Map();
+  for (const { control, stream, parameter } of bindings) {
+    if (stream === STREAM) bound.set(parameter, [...(bound.get(parameter) ?? []), control]);
+  }
+  return { learning: learning.startsWith(own) ? learning.slice(own.length) : null, controls: bound };
+}
+
+/** Whether the space bar means something to whatever has the focus. */
+function takesSpace(target) {
+  if (!(target instanceof Element)) return false;
+  const element = /** @type {any} */ (target.closest("button, input, select, textarea, summary"));
+  if (!element || !booth.hasCues) return element !== null;
+  // GO comes first: a cue is gone to with Enter; a slider, and a radio button that is chosen, make nothing of it.
+  return !(element.matches(".cue, input[type=range], input[type=radio]:checked"));
+}
+
+function pressed(event) {
+  if (event.key === "Escape" && controls.learning) return void steering.play("stop-learning").catch(() => {});
+  if (event.key !== " " || event.ctrlKey || event.altKey || event.metaKey || takesSpace(event.target)) return;
+  if (!booth.hasCues && (watching || !showKnown)) return; // GO that comes too early must not pause the stream
+  event.preventDefault(); // also where it repeats: the page must not scroll away under a held key
+  if (event.repeat) return;
+  if (booth.hasCues) booth.go();
+  else pause(!paused);
+}
+
 // ---------------------------------------------------------------------------------------------------- Start
 
 $("prompt-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  change({ prompt: $("prompt").value });
+  applyPrompt();
 });
 $("prompt").addEventListener("blur", () => {
-  if (steering.state === "connected" && $("prompt").value !== steering.parameters.prompt)
-    change({ prompt: $("prompt").value });
+  const { value } = $("prompt");
+  if (steering.state !== "connected" || value === steering.parameters.prompt) return;
+  if (value !== appliedBlend) applyPrompt();
 });
 $("source-form").addEventListener("submit", (event) => event.preventDefault());
 $("source-form").addEventListener("change", ({ target }) => {
@@ -299,10 +369,14 @@ $("token-form").addEventListener("submit", (event) => {
   location.hash = new URLSearchParams({ token: $("token").value }).toString();
 });
 addEventListener("hashchange", () => join(watching ? "viewer" : "source"));
-addEventListener("keydown", (event) => {
-  if (event.key !== " " || event.target.closest?.("input, button") || watching) return;
-  event.preventDefault();
-  pause(!paused);
+$("resume").addEventListener("click", () => steering.play("play").catch(({ message }) => tell(sentence(message))));
+addEventListener("keydown", pressed);
+addEventListener("keyup", (event) => {
+  if (event.key === " " && booth.hasCues && !takesSpace(event.target)) event.preventDefault(); // some browsers click now
+});
+addEventListener("click", ({ detail, target }) => {
+  // Clicked with a mouse, a button must not keep the space bar from GO.
+  if (detail > 0 && booth.hasCues) target.closest?.("button")?.blur();
 });
 
 setInterval(() => document.hidden || showFigures({ ...frames.stats(), ...remembered }, $), 250);

@@ -78,12 +78,16 @@ class Booth:
             _log.info("%s is not there yet: what is saved first makes it", self._file.path)
 
     async def run(self) -> None:
-        """Take the show file again whenever somebody has changed it, until cancelled."""
-        while self._file is not None:
+        """Look every second, until cancelled, whether the show file was changed, and which devices there are."""
+        there: object = None
+        while True:
             await asyncio.sleep(_LOOK_EVERY)
-            if self._file.changed():
+            if self._file is not None and self._file.changed():
                 self._read_again(self._file)
-        await asyncio.Event().wait()
+            now = (self.instruments.devices, self.instruments.problems)
+            if now != there:
+                there = now
+                self._show_changed()
 
     def end(self) -> None:
         """Let go of devices, and have the place on the disk."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,10 @@ from mirage_runtime.show.controllers import Controllers
 from mirage_runtime.show.cues import Player
 from mirage_runtime.show.desk import Desk
 from mirage_runtime.show.document import Binding, Route, Show, Sound
-from mirage_runtime.show.listening import DeviceInput, FileInput, open_input
 from mirage_runtime.show.sound import Analyser, Follower
+
+if TYPE_CHECKING:
+    from mirage_runtime.show.listening import Input
 
 
 class Instruments:
@@ -230,10 +232,12 @@ class _Listening:
         self._followers = [(route, Follower(route)) for route in sound.routes]
         self._analyser: Analyser | None = None
         self._rate = 0
-        self._input: FileInput | DeviceInput | None = None
+        self._input: Input | None = None
 
     def start(self, folder: Path) -> None:
         """Open the input and listen; raises `MirageRuntimeError`."""
+        from mirage_runtime.show.listening import open_input  # most daemons need no decoder
+
         self._input = open_input(self._sound, folder)
         self._input.start(self._heard)
 

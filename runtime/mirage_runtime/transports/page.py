@@ -77,7 +77,8 @@ class Pages:
         if path == "/metrics":
             return respond(HTTPStatus.OK, self._metrics(), "text/plain; version=0.0.4")
         html = any("text/html" in value for value in request.headers.get_all("Accept"))
-        if path == "/" and html and not query:
+        # OSCQuery asks with bare names of attributes, and the page's own address has names with values.
+        if path == "/" and html and (not query or "=" in query):
             return _answer_file("/index.html")
         if path in page_files():
             return _answer_file(path)
