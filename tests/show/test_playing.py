@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import mirage
-from mirage_protocol import PARAMETERS
 
 GREY = np.full((16, 16, 3), 128, np.uint8)
 
@@ -360,40 +359,3 @@ def test_sound_that_is_not_there_is_said_and_the_show_goes_on(daemon_factory, sh
     daemon = daemon_factory("--model", "echo", "--show", str(show(SOUND)))
     stream = source(daemon, role="controller")
     until(lambda: any("beat.wav" in problem for problem in stream.show().problems))
-
-
-def test_every_parameter_is_reached_from_everywhere(daemon_factory, show, source, console, value, tree):
-    """By WebSocket, OSC, OSCQuery's own socket, a show file; the page draws its controls from the hello's table."""
-    from pythonosc.osc_message_builder import OscMessageBuilder
-    from websockets.sync.client import connect
-
-    other = {"text": "moss", "float": 0.5, "integer": 2, "integers": "[7]", "blend": '[["ink", 1.0]]'}
-    plain = {"integers": [7], "blend": [{"text": "ink", "weight": 1.0}]}
-    written = {"integers": "[7]", "blend": '[{ text = "ink", weight = 1.0 }]', "text": '"moss"'}
-    lines = [f"{name} = {written.get(each.type, other[each.type])}" for name, each in PARAMETERS.items()]
-    cue = '\n[[cues]]\npreset = "all"\n'
-    daemon = daemon_factory("--model", "echo", "--show", str(show("[presets.all]\n" + "\n".join(lines) + cue)))
-    stream, faders = source(daemon, role="controller"), console(daemon)
-    listed = [each["name"] for each in stream._conversation.server.parameters]
-    assert listed == list(PARAMETERS)
-    with connect(f"ws://127.0.0.1:{daemon.port}/", compression=None) as query:
-
-        def by_query(name, kept):
-            builder = OscMessageBuilder(f"/mirage/main/{name}")
-            builder.add_arg(kept)
-            query.send(builder.build().dgram)
-
-        ways = {
-            "WebSocket": lambda name, kept: stream.set(**{name: plain.get(PARAMETERS[name].type, kept)}),
-            "OSC": lambda name, kept: faders.send(f"/mirage/main/{name}", kept),
-            "OSCQuery": by_query,
-            "show": lambda name, kept: stream.play("goto", cue="1"),
-        }
-        for name, parameter in PARAMETERS.items():
-            kept = other[parameter.type]
-            assert tree(daemon, f"/mirage/main/{name}")[1]["ACCESS"] == 3
-            for way in ways.values():
-                stream.set(**{name: parameter.default})
-                assert stream.parameters[name] == parameter.default
-                way(name, kept)
-                until(lambda name=name, kept=kept: value(daemon, f"/mirage/main/{name}") == kept)
