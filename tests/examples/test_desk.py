@@ -218,6 +218,7 @@ def test_the_shows_buttons_are_taken(desk: Desk, daemon: Any, wait_for: Any) -> 
     assert [first["label"], second["label"]] == ["1 Before the storm", "2.5 storm"]
     desk.send(second)
     at("2.5")
+    wait_for(lambda: value(daemon, "/mirage/wall/prompt") == "lava", "the cue has set the wall")
     desk.send(first)
     at("1")
     desk.send(*desk.buttons("/mirage/cue/go"))
@@ -226,7 +227,7 @@ def test_the_shows_buttons_are_taken(desk: Desk, daemon: Any, wait_for: Any) -> 
     at("1")
     calm, storm = desk.buttons("/mirage/preset")
     assert [calm["label"], storm["label"]] == ["calm", "storm"]
-    wait_for(lambda: value(daemon, "/mirage/wall/prompt") == "lava", "the cue has set the wall")
+    wait_for(lambda: value(daemon, "/mirage/wall/prompt") == "oil painting", "the wall is as before the second cue")
     desk.send(desk.find("input", "/mirage/wall/prompt"), "ice")
     desk.send(desk.find("fader", "/mirage/main/strength"), 1.0)
     desk.send(storm)
