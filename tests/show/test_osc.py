@@ -285,6 +285,20 @@ def test_a_subscription_to_a_port_lapses(fresh_daemon, console, metric):
     wait(lambda: metric(fresh_daemon, "mirage_osc_subscribers") == 0)
 
 
+@pytest.mark.timeout(120)
+def test_all_of_many_streams_reaches_a_new_subscriber(fresh_daemon, console, source):
+    names = [f"s{number}" for number in range(63)]
+    for name in names:
+        source(fresh_daemon, name, role="controller")
+    faders = console(fresh_daemon)
+    faders.send("/mirage/subscribe")
+    heard = set()
+    expected = {f"/mirage/{stream}/{name}" for stream in ("main", *names) for name in PARAMETERS}
+    wait(lambda: heard.update(address for address, _ in faders.everything(0.1)) or expected <= heard)
+    faders.send("/mirage/main/strength", "x")
+    assert "must be a number" in faders.hear("/mirage/error")[0]
+
+
 def test_somebody_listed_is_told_without_asking(daemon_factory, console):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))

@@ -28,6 +28,7 @@ _log = logging.getLogger("mirage.osc")
 # Between two looks into the socket where messages come fast: each look wakes the daemon, and costs the engine more than
 # the messages do. Values are not late for it, as every frame looks before it begins.
 _REST = 0.01
+_PACE = 0.005
 _AT_ONCE = 512
 _BUFFER = 4 * 2**20
 _LATEST = 3600.0
@@ -77,6 +78,7 @@ class OscTransport:
         self._unknown: set[str] = set()
         self._strangers: set[str] = set()
         self._states: dict[str, str] = {}
+        self._figures: dict[str, tuple[tuple[str, Argument], ...]] = {}
         tree.add(self._nodes())
 
     # Life.
@@ -261,9 +263,18 @@ class OscTransport:
         if listed is None:
             for path in ("/mirage/cue/current", "/mirage/cue/next"):
                 self._send(address, encoded(path, self._tree.value(path)))
-            for stream in self._desk.streams.values():
-                for path, value in [*of_all(stream), (f"/mirage/{stream.name}/state", self._desk.status(stream).state)]:
-                    self._send(address, encoded(path, [value]))
+            self._tell_all(address, list(self._desk.streams))
+
+    def _tell_all(self, address: Address, names: list[str]) -> None:
+        """Tell a new subscriber of everything, a stream at a time: many at once would overflow its socket."""
+        if self._socket is None or address not in self._subscribers:
+            return
+        stream = self._desk.streams.get(names[0])
+        if stream is not None:
+            for path, value in [*of_all(stream), (f"/mirage/{stream.name}/state", self._desk.status(stream).state)]:
+                self._send(address, encoded(path, [value]))
+        if names[1:]:
+            asyncio.get_running_loop().call_later(_PACE, self._tell_all, address, names[1:])
 
     def _unsubscribe(self, arguments: Arguments, by: object) -> None:
         sender, port, _ = _subscription(arguments, by)
@@ -315,6 +326,7 @@ class OscTransport:
     def streams_changed(self) -> None:
         """Nothing to tell: OSC has no list of addresses."""
         self._states = {name: state for name, state in self._states.items() if name in self._desk.streams}
+        self._figures = {name: figures for name, figures in self._figures.items() if name in self._desk.streams}
 
     def reported(self, problem: str) -> None:
         """Tell subscribers what went wrong."""
@@ -340,8 +352,11 @@ class OscTransport:
 
     def _send_figures(self) -> None:
         for stream in self._desk.streams.values() if self._subscribers else ():
-            for path, value in of_figures(stream):
-                self._tell(path, [value])
+            figures = tuple(of_figures(stream))
+            if self._figures.get(stream.name) != figures:
+                self._figures[stream.name] = figures
+                for path, value in figures:
+                    self._tell(path, [value])
         self._tell_patches(self._patch_status())
 
     def _patch_status(self) -> list[tuple[str, Sequence[Argument]]]:
