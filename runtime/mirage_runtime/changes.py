@@ -11,8 +11,8 @@ from mirage_protocol import ParameterValue
 Change = tuple[ParameterValue, object]
 """A parameter's new value, and who set it."""
 
-INTERVAL = 0.033
-"""Seconds between two tellings: a fader may move a thousand times a second, and eyes follow thirty."""
+INTERVAL = 0.04
+"""Seconds between two tellings: a fader may move a thousand times a second, and eyes follow twenty-five."""
 
 
 class Changes:

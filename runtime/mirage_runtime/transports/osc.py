@@ -27,7 +27,7 @@ _log = logging.getLogger("mirage.osc")
 
 # Between two looks into the socket where messages come fast: each look wakes the daemon, and costs the engine more than
 # the messages do. Values are not late for it, as every frame looks before it begins.
-_REST = 0.01
+_REST = 0.02
 _PACE = 0.005
 _AT_ONCE = 512
 _BUFFER = 4 * 2**20
