@@ -151,6 +151,14 @@ def echo_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDae
     daemon.stop()
 
 
+@pytest.fixture(scope="module")
+def own_echo_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    """One daemon with the model echo for the tests of one module: no other's streams are there."""
+    daemon = RunningDaemon(tmp_path_factory.mktemp("own") / "daemon.log", "--model", "echo").wait_healthy()
+    yield daemon
+    daemon.stop()
+
+
 @pytest.fixture(scope="session")
 def lsd_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
     """One daemon with the embedded model for all tests that leave it as they found it."""

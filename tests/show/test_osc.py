@@ -54,13 +54,13 @@ def fresh_daemon(daemon_factory):
 
 
 @pytest.fixture
-def daemon(echo_daemon, source):
+def daemon(own_echo_daemon, source):
     """A daemon that others have used too, with every value as it was in the beginning."""
-    with mirage.connect(echo_daemon.url, role="controller") as controller:
+    with mirage.connect(own_echo_daemon.url, role="controller") as controller:
         controller.set(**defaults())
         controller.play("play")
         time.sleep(0.05)  # until everybody has been told
-    return echo_daemon
+    return own_echo_daemon
 
 
 def wait(condition, patience=30.0):
