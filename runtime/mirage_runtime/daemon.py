@@ -9,7 +9,7 @@ import errno
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import Server
@@ -102,10 +102,10 @@ class Daemon:
             listening(port)
             async with asyncio.TaskGroup() as tasks:
                 worker = tasks.create_task(self.worker.run(), name="worker")
-                more = [self.desk.run(), self.booth.run()]
-                more += [self.osc.run()] if self.osc else []
-                more += [advertisement.begin()] if advertisement else []
-                running = [worker, *(tasks.create_task(task) for task in more)]
+                more = [self.desk.run, self.booth.run]
+                more += [self.osc.run] if self.osc else []
+                more += [advertisement.begin] if advertisement else []
+                running = [worker, *(tasks.create_task(_lasting(run)) for run in more)]
                 await _first(stop, [worker])
                 for task in running:
                     task.cancel()
@@ -172,6 +172,16 @@ class Daemon:
         for stream in self._streams.values():
             stream.post(stream.status(self.worker))
         self._dispatcher.wake()
+
+
+async def _lasting(run: Callable[[], Awaitable[None]]) -> None:
+    """Run what the frames do not need: a fault of ours in it is logged, and it begins anew."""
+    while True:
+        try:
+            return await run()
+        except Exception:
+            _log.exception("a fault of ours, beside the frames: they go on")
+            await asyncio.sleep(1.0)
 
 
 async def _first(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None:

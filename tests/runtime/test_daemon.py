@@ -1,11 +1,14 @@
 """The daemon as its clients meet it: echo by bytes, roles, many people on one stream."""
 
+import asyncio
+
 import numpy as np
 import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 import mirage_protocol as protocol
+from mirage_runtime.daemon import _lasting
 
 
 @pytest.mark.parametrize("shape", [(432, 768, 4), (1, 1, 3), (37, 53, 4), (288, 512, 3), (1080, 1920, 4)])
@@ -140,3 +143,16 @@ def test_results_that_a_slow_source_does_not_read_are_counted(echo_daemon, peer,
             named |= set(message.ids)
     assert set(seen) | named == set(sent)
     assert len(named) - dropped in (0, 1)  # the last result may itself have replaced one, after it was made
+
+
+def test_a_fault_beside_the_frames_ends_nothing(caplog):
+    tries = []
+
+    async def falters():
+        tries.append(len(tries))
+        if len(tries) < 2:
+            raise KeyError("gone")
+
+    asyncio.run(_lasting(falters))
+    assert tries == [0, 1]
+    assert "they go on" in caplog.text

@@ -183,6 +183,9 @@ def test_a_show_is_taken_again_when_its_file_is_changed(daemon_factory, show, so
     path.write_text(FADES.replace("number = 1.5", "number = 2"))
     until(lambda: [cue["number"] for cue in stream.show().cues] == ["1", "2", "3", "4"])
     assert (stream.show().current, stream.show().problems) == ("1", ())
+    path.write_text(FADES + "".join(f"[presets.dark.s{number}]\nseed = 1\n" for number in range(40)))
+    until(lambda: any("names 41 streams" in problem for problem in stream.show().problems))
+    assert stream.show().current == "1"
 
 
 def test_a_show_with_a_mistake_does_not_begin(show):

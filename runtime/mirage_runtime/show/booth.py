@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from mirage_protocol import Message, Play, ProtocolError, ShowState, Status, encode
 from mirage_runtime.changes import Change
-from mirage_runtime.show.cues import Player
+from mirage_runtime.show.cues import Player, streams_of
 from mirage_runtime.show.desk import Desk
 from mirage_runtime.show.document import Binding, Cue, Show
 from mirage_runtime.show.file import ShowFile
@@ -31,6 +31,8 @@ from mirage_runtime.streams import Stream
 _log = logging.getLogger("mirage.show")
 
 _LOOK_EVERY = 1.0
+# Half of what a daemon has: clients need theirs.
+_MOST_STREAMS = 32
 
 
 class Audience(Protocol):
@@ -99,14 +101,15 @@ class Booth:
     def _read_again(self, file: ShowFile) -> None:
         try:
             show = _told_whole(file.load())
-        except ShowFileError as error:
+            self._take(show)
+        except (ShowFileError, ProtocolError) as error:
             self._mistake = str(error)
             self._desk.report(f"the show goes on as it was: {error}")
             self._show_changed()
             return
         self._mistake = ""
+        self._show_changed()
         _log.info("%s was changed: %d cues", file.path.name, len(show.cues))
-        self._take(show)
 
     def _take(self, show: Show) -> None:
         self.player.load(show)
@@ -268,7 +271,9 @@ def _state(show: Show, **more: Any) -> ShowState:
 
 
 def _told_whole(show: Show) -> Show:
-    """Return a show that fits into one message; raises `ShowFileError` for one that does not."""
+    """Return a show that fits into one message and one daemon; raises `ShowFileError` for one that does not."""
+    if len(streams_of(show)) > _MOST_STREAMS:
+        raise ShowFileError(f"the show names {len(streams_of(show))} streams: there may be {_MOST_STREAMS}")
     try:
         encode(_state(show, file="x" * 1000))
     except ValueError:

@@ -69,10 +69,10 @@ class Player:
 
     def load(self, show: Show) -> None:
         """Play another show, or the same as it was changed: it stays at the cue of the same number, if there is one."""
+        self._desk.need(streams_of(show))  # which may be refused: then the show is as it was
         before = None if self._index is None else self.show.cues[self._index]
         self.show = show
         self._index = None if before is None else show.index(before.number)
-        self._desk.need(_streams(show))
         now = None if self._index is None else show.cues[self._index]
         if before is None or now is None:
             self._wait(None)
@@ -190,7 +190,8 @@ class Player:
         return values
 
 
-def _streams(show: Show) -> set[str]:
+def streams_of(show: Show) -> set[str]:
+    """Return the names of all streams that a show sets anything of."""
     named = {stream for preset in show.presets.values() for stream in preset.streams}
     named |= {binding.stream for binding in show.midi}
     return named | {route.stream for route in (show.sound.routes if show.sound else ())}

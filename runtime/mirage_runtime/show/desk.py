@@ -86,9 +86,8 @@ class Desk:
         self, values: Mapping[str, Mapping[str, ParameterValue]], by: object = None, fade: Fade | None = None
     ) -> None:
         """Set parameters of several streams, which were checked; streams that are not there are made."""
-        self.need(values)
         for name, parameters in values.items():
-            self.streams[name].set(parameters, by, fade)
+            self._make(name).set(parameters, by, fade)
 
     def watch(self, watcher: Watcher) -> None:
         """Tell somebody of what happens."""
