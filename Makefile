@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve bench test test-slow test-gpu lint format vectors tools wheel train clean
+.PHONY: help demo serve bench test test-slow test-gpu lint format vectors integrations tools wheel train clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,7 @@ lint: $(VENV)/.installed-test ## Check style, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python protocol/generate_vectors.py --check
+	$(BIN)/python integrations/generate.py --check
 
 format: $(VENV)/.installed-test ## Put the code into shape
 	$(BIN)/ruff check --fix
@@ -56,6 +57,9 @@ format: $(VENV)/.installed-test ## Put the code into shape
 
 vectors: $(VENV)/.installed-test ## Write the protocol's test vectors again
 	$(BIN)/python protocol/generate_vectors.py
+
+integrations: $(VENV)/.installed-test ## Write again what the integrations know of the parameters
+	$(BIN)/python integrations/generate.py
 
 wheel: $(VENV)/.installed-test ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel
