@@ -174,6 +174,11 @@ class RingWriter(_Ring):
         self._words[0] = self._newest = number
 
     @property
+    def reserved(self) -> bool:
+        """Whether a message was reserved and is not committed: one that is written now would overtake it."""
+        return self._number != self._newest
+
+    @property
     def taken(self) -> bool:
         """Whether the reader says that it has taken the last message, so that its slot may be used again."""
         return self._words[1] == self._number

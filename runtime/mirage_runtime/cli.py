@@ -34,6 +34,7 @@ from mirage_runtime.config import (
     ModelConfig,
     Network,
     OscConfig,
+    touch_links,
 )
 from mirage_runtime.controls import Controls
 from mirage_runtime.errors import MirageRuntimeError
@@ -120,6 +121,14 @@ def serve(
     osc_subscriber: Annotated[
         list[str] | None, typer.Option(metavar="HOST:PORT", help="Who is always sent feedback by OSC.")
     ] = None,
+    touch_in: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[:STREAM]", help="A Shared Mem Out TOP of TouchDesigner whose frames to transform."),
+    ] = None,
+    touch_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[:STREAM]", help="A Shared Mem In TOP of TouchDesigner that shows the results."),
+    ] = None,
     mdns: Annotated[
         bool | None, typer.Option(help="Advertise the daemon on the network. Default: beyond loopback.")
     ] = None,
@@ -151,6 +160,7 @@ def serve(
         mdns=mdns,
         show=show,
         midi=tuple(midi or ()),
+        touch=touch_links(touch_in or (), touch_out or ()),
         model=ModelConfig(model, engine, pixels=model_pixels, threads=threads),
     )
     _run_daemon(config, log_level)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mirage_protocol import DEFAULT_MAX_HEIGHT, DEFAULT_MAX_WIDTH
+from mirage_protocol import DEFAULT_MAX_HEIGHT, DEFAULT_MAX_WIDTH, DEFAULT_STREAM
 from mirage_runtime.errors import MirageRuntimeError
+from mirage_runtime.names import is_stream
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
@@ -102,6 +105,40 @@ class OscConfig:
 
 
 @dataclass(frozen=True)
+class TouchConfig:
+    """The shared memory of one stream: the names of the Shared Mem Out TOP that is its source, and of the In TOP."""
+
+    stream: str
+    input: str | None = None
+    output: str | None = None
+
+
+_TOUCH_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def touch_links(inputs: Iterable[str], outputs: Iterable[str]) -> tuple[TouchConfig, ...]:
+    """Return the links that options like ``NAME`` or ``NAME:STREAM`` ask for; raises `MirageRuntimeError`."""
+    links: dict[str, TouchConfig] = {}
+    taken: set[str] = set()
+    for option, field_, texts in (("--touch-in", "input", inputs), ("--touch-out", "output", outputs)):
+        for text in texts:
+            name, _, stream = text.partition(":")
+            stream = stream or DEFAULT_STREAM
+            if not _TOUCH_NAME.fullmatch(name):
+                raise MirageRuntimeError(f"{option} {text}: a name has 1 to 64 letters, digits, '.', '_' and '-'")
+            if not is_stream(stream):
+                raise MirageRuntimeError(f"{option} {text}: there can be no stream '{stream}'")
+            if name in taken:
+                raise MirageRuntimeError(f"{option} {text}: that name is in use already: TOPs need names of their own")
+            link = links.get(stream, TouchConfig(stream))
+            if getattr(link, field_) is not None:
+                raise MirageRuntimeError(f"{option} {text}: stream {stream} has one already")
+            taken.add(name)
+            links[stream] = replace(link, **{field_: name})
+    return tuple(links.values())
+
+
+@dataclass(frozen=True)
 class Config:
     """A daemon's settings.
 
@@ -124,6 +161,7 @@ class Config:
     mdns: bool | None = None
     show: Path | None = None
     midi: tuple[str, ...] = ()
+    touch: tuple[TouchConfig, ...] = ()
     model: ModelConfig = field(default_factory=ModelConfig)
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ from mirage_runtime.transports.osc import OscTransport
 from mirage_runtime.transports.oscquery import OscQuery
 from mirage_runtime.transports.page import Pages
 from mirage_runtime.transports.shared_memory import remove_leftovers
+from mirage_runtime.transports.touch.link import TouchLink
 from mirage_runtime.transports.websocket import WebSocketTransport
 from mirage_runtime.worker.handle import WorkerHandle
 
@@ -53,6 +54,7 @@ class Daemon:
         self.booth = Booth(self.desk, config.show, config.midi)
         self.osc: OscTransport | None = None
         self.query = OscQuery(self.booth.tree, self.desk, self._osc_address)
+        self._touch = [TouchLink(link, self) for link in config.touch]
         pages = Pages(
             token=config.token,
             health=self.health,
@@ -86,6 +88,7 @@ class Daemon:
         details: dict[str, object] = {"model": self.card.name, "engine": self.worker.description}
         details |= {"streams": sorted(self._streams), "worker_restarts": self.worker.restarts}
         details |= {"osc_port": self.osc.port if self.osc else None, "cue": self.booth.player.current}
+        details |= {"touch": [link.describe() for link in self._touch]} if self._touch else {}
         return (None if self.worker.ready else self.worker.problem), details
 
     async def run(self, stop: asyncio.Event, listening: Callable[[int], None] = lambda port: None) -> None:
@@ -104,6 +107,7 @@ class Daemon:
                 worker = tasks.create_task(self.worker.run(), name="worker")
                 more = [self.desk.run, self.booth.run]
                 more += [self.osc.run] if self.osc else []
+                more += [link.run for link in self._touch]
                 more += [advertisement.begin] if advertisement else []
                 running = [worker, *(tasks.create_task(_lasting(run)) for run in more)]
                 await _first(stop, [worker])

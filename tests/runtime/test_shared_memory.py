@@ -19,6 +19,7 @@ import pytest
 import mirage
 import mirage_protocol as protocol
 from mirage_protocol import ring
+from mirage_runtime.transports.shared_memory import SharedMemory
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory files and pipes are named through /proc")
 
@@ -373,3 +374,23 @@ def test_memory_is_agreed_on_by_who_would_not_wait(echo_daemon: Any) -> None:
     with mirage.connect(echo_daemon.url, transport="shared-memory", take_over=True, timeout=60) as stream:
         assert stream.send(noise(48, 64), block=False) is not None
         assert (stream.receive().image == noise(48, 64)).all()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files that are mapped stay there")
+def test_a_result_does_not_overtake_one_that_is_being_made() -> None:
+    """A frame that was begun before there was memory ends after another has its place in it."""
+    memory = SharedMemory(ring.Layout.of(2, 1 << 16, 2, 1 << 16), pipes=False, checked=False)
+    reader = ring.RingReader(memory._view, memory.results.place)
+    image = noise(8, 8)
+    planes = {"color": protocol.Plane("rgba8", 8, 8, memoryview(image.tobytes()))}
+    first, second = protocol.Result(1, planes), protocol.Result(2, planes)
+    target = memory.reserve(image.nbytes)
+    assert target is not None
+    assert not memory.write(protocol.encode_pieces(first))
+    target.view[:] = image.tobytes()
+    assert memory.finish(target, second)
+    assert protocol.decode_server(bytes(reader.next()[1])).id == 2
+    assert memory.write(protocol.encode_pieces(protocol.Result(3, planes)))
+    assert protocol.decode_server(bytes(reader.next()[1])).id == 3
+    del reader, target
+    memory.close()

@@ -243,8 +243,7 @@ class Session:
         if memory is None or self._closing is not None or result.size > memory.results.place.capacity:
             return False
         with self._letting_go():
-            memory.write(result.pieces)
-            return True
+            return memory.write(result.pieces)
         return False
 
     def reserve(self, size: int) -> Target | None:
