@@ -31,7 +31,7 @@ serve: $(VENV)/.installed ## Start the daemon
 bench: $(VENV)/.installed-test ## Measure this machine
 	$(BIN)/mirage bench
 
-tools: $(VENV)/.installed-test ## Install what tests need beyond pip (Chromium), into the user's cache
+tools: $(VENV)/.installed-test ## Install what tests need beyond pip (Chromium, Godot, Xvfb), into the user's cache
 	$(BIN)/python tests/tools/install.py
 
 test: tools ## Run the tests

