@@ -6,6 +6,7 @@ and only the ratios say something.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import statistics
@@ -25,10 +26,10 @@ PROJECT = Path(__file__).parents[2] / "integrations/godot"
 
 def main(renderers: list[str]) -> None:
     """Measure in each renderer, and print a table."""
-    for renderer in renderers or ["gl_compatibility", "forward_plus"]:
-        turns = _run(renderer)
+    for renderer, scene in itertools.product(renderers or ["gl_compatibility", "forward_plus"], ["demo", "box"]):
+        turns = _run(renderer, scene)
         bare = statistics.median(turn["rate"] for turn in turns if turn["name"] == "bare")
-        print(f"\n{renderer}, 512x288, {os.cpu_count()} cores; medians")
+        print(f"\n{renderer}, scene {scene}, 512x288, {os.cpu_count()} cores; medians")
         print("| | frames/s | of the bare scene | frames with their own result | script p95 | round trip p50 |")
         print("|---|---|---|---|---|---|")
         for name in dict.fromkeys(turn["name"] for turn in turns):
@@ -43,7 +44,7 @@ def main(renderers: list[str]) -> None:
             print(f"| {name} | {' | '.join(cells)} |")
 
 
-def _run(renderer: str) -> list[dict[str, float | str]]:
+def _run(renderer: str, scene: str) -> list[dict[str, float | str]]:
     godot, xvfb = find.find("godot"), find.find("xvfb")
     if not godot or not xvfb:
         sys.exit("Godot or Xvfb is not installed: run make tools")
@@ -60,7 +61,7 @@ def _run(renderer: str) -> list[dict[str, float | str]]:
             command = [
                 str(godot), "--path", str(PROJECT), "--rendering-method", renderer, "--resolution", "512x288",
                 "--audio-driver", "Dummy", "--script", "res://tests/bench.gd", "--",
-                f"--echo={daemon.url}", f"--slow={slow.url}", f"--absent={absent.url}",
+                f"--echo={daemon.url}", f"--slow={slow.url}", f"--absent={absent.url}", f"--scene={scene}",
             ]  # fmt: skip
             environment = os.environ | {"DISPLAY": display or ":93"}
             done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=550)

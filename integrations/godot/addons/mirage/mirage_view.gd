@@ -100,6 +100,8 @@ var _material: ShaderMaterial = LateWarp.material()
 var _stage: CameraStage
 var _watched: SubViewport
 var _lens: Camera3D
+## How the source's viewport was drawn before it was watched; -1 where nothing was changed.
+var _update_mode: int = -1
 ## The frames whose result has not come yet: id to what late warping needs of them.
 var _sent: Dictionary[int, Dictionary] = {}
 var _pending: int = 0
@@ -114,7 +116,6 @@ var _amount: float = 0.0
 func _init() -> void:
 	process_priority = 1000  # the camera has moved by now
 	mouse_filter = Control.MOUSE_FILTER_IGNORE
-	_screen.material = _material
 	_screen.expand_mode = TextureRect.EXPAND_IGNORE_SIZE
 	_screen.stretch_mode = stretch_mode
 	_screen.mouse_filter = Control.MOUSE_FILTER_IGNORE
@@ -214,11 +215,17 @@ func _show(delta: float) -> void:
 		transformed_changed.emit(transformed)
 	var step: float = delta / crossfade if crossfade > 0.0 else 1.0
 	_amount = move_toward(_amount, 1.0 if wanted else 0.0, step)
+	var warps: bool = late_warp and fresh and _lens != null and _depth_shown != null and _capture.depth_texture != null
 	var game: Texture2D = _game()
+	if _amount == 0.0 or (_amount == 1.0 and not warps):
+		_screen.material = null  # the shader would cost a game that draws fast a part of its frame rate
+		_screen.texture = game if _amount == 0.0 else texture as Texture2D
+		return
+	_screen.material = _material
 	_screen.texture = game
 	_material.set_shader_parameter(&"game", game)
 	_material.set_shader_parameter(&"amount", _amount)
-	if late_warp and fresh and _lens != null and _depth_shown != null and _capture.depth_texture != null:
+	if warps:
 		_material.set_shader_parameter(&"current_depth", _capture.depth_texture)
 		_material.set_shader_parameter(&"packed", _capture.depth_texture_packed)
 		LateWarp.aim(_material, CameraData.of(_lens), _shown["camera"])
@@ -277,6 +284,10 @@ func _refresh() -> void:
 	_watched = _stage if source is Camera3D else source as SubViewport
 	if _watched == null:
 		return
+	# What is sent has to be drawn, also while nobody sees it as it is.
+	if _watched.render_target_update_mode in [SubViewport.UPDATE_WHEN_VISIBLE, SubViewport.UPDATE_WHEN_PARENT_VISIBLE]:
+		_update_mode = _watched.render_target_update_mode
+		_watched.render_target_update_mode = SubViewport.UPDATE_ALWAYS
 	_lens = _watched.get_camera_3d()
 	_capture.depth = send_depth
 	_capture.live_depth = send_depth and late_warp
@@ -301,6 +312,9 @@ func _follow_source() -> void:
 func _leave_source() -> void:
 	if _capture != null:
 		_capture.watch(null, null)
+	if is_instance_valid(_watched) and _update_mode >= 0:
+		_watched.render_target_update_mode = _update_mode as SubViewport.UpdateMode
+	_update_mode = -1
 	if is_instance_valid(_stage):
 		_stage.queue_free()
 	_stage = null

@@ -9,11 +9,11 @@ const Codec := preload("../protocol/codec.gd")
 const Pictures := preload("../client/pictures.gd")
 
 const SUBPROTOCOL: String = "mirage.v1"
-## Microseconds that the thread sleeps while it waits for something, and while nothing is expected.
-const _SHORT_SLEEP: int = 200
-const _LONG_SLEEP: int = 4_000
-## Microseconds without traffic after which nothing is expected.
-const _QUIET_AFTER: int = 500_000
+## Microseconds that the thread sleeps at least and at most before it looks again; in between, a part of the time that it
+## has waited already: that much later is a result seen at most.
+const _SHORTEST_SLEEP: int = 200
+const _LONGEST_SLEEP: int = 4_000
+const _SLEEP_PART: int = 20
 
 var _peer: WebSocketPeer = WebSocketPeer.new()
 var _thread: Thread
@@ -116,8 +116,8 @@ func close() -> void:
 func _run() -> void:
 	while not _stopping and not is_closed():
 		_work()
-		var quiet: bool = Time.get_ticks_usec() - _last_traffic > _QUIET_AFTER
-		OS.delay_usec(_LONG_SLEEP if quiet else _SHORT_SLEEP)
+		var waited: int = Time.get_ticks_usec() - _last_traffic
+		OS.delay_usec(clampi(waited / _SLEEP_PART, _SHORTEST_SLEEP, _LONGEST_SLEEP))
 
 
 ## One round: send what waits, and take in what came.
