@@ -21,12 +21,13 @@ import find  # noqa: E402
 from conftest import RunningDaemon  # noqa: E402
 from fake_server import FakeServer  # noqa: E402
 
+SCENES = os.environ.get("SCENES", "demo box").split()
 PROJECT = Path(__file__).parents[2] / "integrations/godot"
 
 
 def main(renderers: list[str]) -> None:
     """Measure in each renderer, and print a table."""
-    for renderer, scene in itertools.product(renderers or ["gl_compatibility", "forward_plus"], ["demo", "box"]):
+    for renderer, scene in itertools.product(renderers or ["gl_compatibility", "forward_plus"], SCENES):
         turns = _run(renderer, scene)
         bare = statistics.median(turn["rate"] for turn in turns if turn["name"] == "bare")
         print(f"\n{renderer}, scene {scene}, 512x288, {os.cpu_count()} cores; medians")

@@ -68,6 +68,13 @@ class Godot:
         options = ("--rendering-method", renderer, "--resolution", size, "--audio-driver", "Dummy")
         return self._script(script, arguments, timeout, *options, display=self._display())
 
+    def play(self, *, renderer: str = "gl_compatibility", frames: int = 300, timeout: float = PATIENCE) -> str:
+        """Play the project's main scene for so many frames, and return its output; there must be no error."""
+        options = ("--rendering-method", renderer, "--audio-driver", "Dummy", "--quit-after", str(frames))
+        output = self._run([*options], timeout, self._display())
+        assert not (errors := _ERROR.findall(output)), "\n".join(errors)
+        return output
+
     def editor(self, *, timeout: float = PATIENCE, **arguments: object) -> str:
         """Run the editor, without a window, until a plugin of the project ends it; return its output."""
         given = [f"--{name}={value}" for name, value in arguments.items()]
@@ -80,9 +87,12 @@ class Godot:
 
     def copy(self, folder: Path) -> Godot:
         """Return a Godot with a copy of this project in ``folder``, to be changed and imported again."""
-        project = folder / "project"
-        shutil.copytree(self.project, project)
-        return Godot(self.program, project, folder, self._display)
+        shutil.copytree(self.project, folder / "project")
+        return self.other(folder)
+
+    def other(self, folder: Path) -> Godot:
+        """Return a Godot with the project that is in ``folder`` / project."""
+        return Godot(self.program, folder / "project", folder, self._display)
 
     def _script(
         self, script: str, arguments: dict[str, object], timeout: float, *options: str, display: str | None = None

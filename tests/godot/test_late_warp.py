@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import pytest
+from fake_server import FakeServer
 
 
 class Godot(Protocol):
@@ -17,3 +18,14 @@ def test_late_warp(godot: Godot, renderer: str) -> None:
     output = godot.windowed("test_late_warp.gd", renderer=renderer, timeout=280)
     assert "leaked" not in output
     assert "ERROR" not in output
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("renderer", ["gl_compatibility", "forward_plus"])
+def test_the_view_follows_the_camera_between_results(godot: Godot, renderer: str) -> None:
+    server = FakeServer()
+    server.delay = 1 / 15
+    try:
+        godot.windowed("test_view_warp.gd", renderer=renderer, url=server.url)
+    finally:
+        server.close()

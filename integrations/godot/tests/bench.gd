@@ -59,7 +59,7 @@ func _turn(name: String, url: String, transport: String, planes: bool, seconds: 
 		root.add_child(client)
 		view = MirageView.new()
 		view.client = client
-		view.send_depth = planes
+		view.send_depth = MirageView.Depth.ALWAYS if planes else MirageView.Depth.NEVER
 		view.late_warp = planes
 		view.send_motion = false
 		view.source = _viewport

@@ -61,6 +61,9 @@ static func furnish(place: Node) -> Camera3D:
 	var cube: MeshInstance3D = MeshInstance3D.new()
 	cube.name = "Box"
 	cube.mesh = BoxMesh.new()
+	var paint: StandardMaterial3D = StandardMaterial3D.new()
+	paint.albedo_color = Color(0.9, 0.4, 0.1)
+	cube.material_override = paint
 	place.add_child(cube)
 	var wall: MeshInstance3D = MeshInstance3D.new()
 	var quad: QuadMesh = QuadMesh.new()

@@ -60,6 +60,8 @@ enum Compression {
 	JPEG, ## Always as JPEG.
 }
 
+## Frames more than the window that are asked for, in case that they are captured late.
+const _MOST_LAG: int = 2
 const _FIRST_WAIT: float = 0.25
 const _LONGEST_WAIT: float = 5.0
 
@@ -119,6 +121,9 @@ var _retry_at: int = 0
 ## The parameters that each request has asked for; none for one to the show.
 var _requests: Dictionary[int, Array] = {}
 var _watches: bool = false
+## Milliseconds: of the last result, and of a frame of the game.
+var _last_latency: float = 0.0
+var _frame_time: float = 0.0
 
 
 func _init() -> void:
@@ -136,8 +141,9 @@ func _exit_tree() -> void:
 	disconnect_from_daemon()
 
 
-func _process(_delta: float) -> void:
+func _process(delta: float) -> void:
 	var began: int = Time.get_ticks_usec()
+	_frame_time = delta * 1000.0
 	_meter.frame_over()
 	if _connection != null:
 		_connection.poll()
@@ -172,7 +178,11 @@ func is_connected_to_daemon() -> bool:
 
 ## Whether a frame may be sent now, with [param pending] others about to be: as a source, and within the window.
 func can_send(pending: int = 0) -> bool:
-	return _connection != null and _role() == Role.SOURCE and _connection.may_send(pending)
+	if _connection == null or _role() != Role.SOURCE:
+		return false
+	# A daemon that takes longer than capturing is busy with the window alone; more would only wait there.
+	var quick: bool = _last_latency < capture_lag * _frame_time
+	return _connection.may_send(window + (mini(capture_lag, _MOST_LAG) if quick else 0), pending)
 
 
 ## The number for a frame that is about to be captured: ids only grow, gaps do no harm.
@@ -256,7 +266,7 @@ func _open() -> void:
 		"role": ["source", "viewer", "controller"][_role()],
 		"token": token,
 		"take_over": take_over and not _known,
-		"window": window + capture_lag,
+		"window": mini(window + _MOST_LAG, 64),
 		# The editor only changes things: it does not put back what was there when it connected.
 		"parameters": {} if _role() == Role.VIEWER or Engine.is_editor_hint() else _own,
 		"client": "mirage godot %s" % Engine.get_version_info()["string"],
@@ -330,6 +340,7 @@ func _on_result(message: Dictionary, latency: float) -> void:
 	if message["image"] is MirageError:
 		_complain(message["image"])
 		return
+	_last_latency = latency
 	_meter.came(Time.get_ticks_usec(), latency)
 	result_received.emit(MirageResult.of(message, message["image"], latency))
 

@@ -24,6 +24,13 @@ enum WhenAway {
 	SHOW_GAME, ## The game as it is, faded over.
 }
 
+## When depth is sent.
+enum Depth {
+	AUTO, ## Where the renderer has it at hand: in Forward+ and Mobile.
+	ALWAYS, ## In Compatibility too, where it takes a second pass over the scene.
+	NEVER, ## Colour alone.
+}
+
 ## What a result is older than, in seconds, when the daemon counts as away.
 const AWAY_AFTER: float = 1.0
 const _FRAMES_REMEMBERED: int = 8
@@ -51,8 +58,8 @@ const _FRAMES_REMEMBERED: int = 8
 @export var sending: bool = true
 
 @export_group("Planes")
-## Send each pixel's distance: what is remembered sticks to surfaces, and [member late_warp] needs it.
-@export var send_depth: bool = true:
+## Whether each pixel's distance is sent: what is remembered then sticks to surfaces, and [member late_warp] needs it.
+@export var send_depth: Depth = Depth.AUTO:
 	set(value):
 		send_depth = value
 		_refresh()
@@ -131,9 +138,6 @@ func _enter_tree() -> void:
 	_capture.captured.connect(_on_captured)
 	_capture.failed.connect(_on_capture_failed)
 	add_child(_capture, false, Node.INTERNAL_MODE_BACK)
-	_capture.at_once = capture_at_once
-	if client != null:
-		client.capture_lag = _capture.lag  # before it connects
 	_refresh()
 
 
@@ -154,7 +158,7 @@ func _get_configuration_warnings() -> PackedStringArray:
 		warnings.append("The source must be a SubViewport or a Camera3D.")
 	elif source is SubViewport and source.is_ancestor_of(self):
 		warnings.append("This view lies inside the viewport that it sends: it would send its own picture.")
-	if late_warp and not send_depth:
+	if late_warp and send_depth == Depth.NEVER:
 		warnings.append("Late warping needs depth: send it, or turn late warping off.")
 	return warnings
 
@@ -289,8 +293,8 @@ func _refresh() -> void:
 		_update_mode = _watched.render_target_update_mode
 		_watched.render_target_update_mode = SubViewport.UPDATE_ALWAYS
 	_lens = _watched.get_camera_3d()
-	_capture.depth = send_depth
-	_capture.live_depth = send_depth and late_warp
+	_capture.depth = send_depth == Depth.ALWAYS or (send_depth == Depth.AUTO and Capture.Renderer.has_compositor())
+	_capture.live_depth = _capture.depth and late_warp
 	_capture.motion = send_motion
 	_capture.normals = send_normals
 	_capture.at_once = capture_at_once

@@ -98,9 +98,9 @@ func close() -> void:
 	_socket.close()
 
 
-## Whether the window has room for [param pending] frames more and one.
-func may_send(pending: int = 0) -> bool:
-	return is_ready and not _over and _in_flight.size() + pending < window
+## Whether there is room for one frame beside [param pending] others, where at most [param most] are to be on their way.
+func may_send(most: int, pending: int = 0) -> bool:
+	return is_ready and not _over and _in_flight.size() + pending < mini(most, window)
 
 
 ## How many frames have no result yet.
