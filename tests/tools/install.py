@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import godot
+import unity
 from find import COMMANDS, find, place
 
 PACKAGES = {"chromium": "chromium", "xvfb": "xvfb"}
@@ -38,6 +39,8 @@ def main() -> None:
             continue
         _link(tool, path)
         print(f"{tool}: {path}")
+    problem = unity.install()
+    print(f"C#: {unity.compiler() if problem is None else f'not installed: {problem}; its tests will be skipped'}")
     print(f"{ENCODER}: {_encoder()}")
 
 
