@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -39,6 +40,7 @@ def files() -> Mapping[Path, str]:
     return {
         ROOT / "godot/addons/mirage/mirage_parameters.gd": godot(PARAMETERS),
         ROOT / "unity/com.mirage.lsd/Runtime/Core/Parameters.g.cs": unity(PARAMETERS),
+        ROOT / "touchdesigner/mirage/parameters.py": touchdesigner(PARAMETERS),
     }
 
 
@@ -198,6 +200,95 @@ def _csharp(value: object, type_: str) -> str:
 
 def _xml(text: str) -> str:
     return text.replace("&", "&amp;")
+
+
+# ----------------------------------------------------------------------------------------------- TouchDesigner
+
+_TOUCHDESIGNER_STYLES: Final = {"text": "Str", "float": "Float", "integer": "Int", "integers": "Str"}
+
+
+def touchdesigner(parameters: Mapping[str, Parameter]) -> str:
+    """Return the table of custom parameters that the component has for those of a stream."""
+    lines = [
+        '"""The stream\'s parameters as the component has them.',
+        "",
+        NOTICE,
+        "`pages.py` says what the fields mean; besides, ``parameter`` and ``type`` are the protocol's, and each of a",
+        "blend's many parameters is one ``part`` of its item ``index``.",
+        '"""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from collections.abc import Mapping",
+        "from typing import Any, Final",
+        "",
+        "PARAMETERS: Final[tuple[Mapping[str, Any], ...]] = (",
+    ]
+    for parameter in parameters.values():
+        for row in _touchdesigner_rows(parameter):
+            lines.append("    {")
+            lines += [
+                f'        "{key}": {_python(value, len(key) + 13)},' for key, value in row.items() if value is not None
+            ]
+            lines.append("    },")
+    return "\n".join([*lines, ")", ""])
+
+
+def _touchdesigner_rows(parameter: Parameter) -> list[dict[str, object]]:
+    if parameter.type == "blend":
+        parts = (("text", "Str"), ("weight", "Float"))
+        numbers = range(parameter.max_items or 0)
+        return [_touchdesigner_part(parameter, number, *part) for number in numbers for part in parts]
+    style = _TOUCHDESIGNER_STYLES[parameter.type]
+    is_number = parameter.type in ("float", "integer")
+    default = ", ".join(map(str, parameter.default)) if isinstance(parameter.default, list) else parameter.default
+    return [
+        {
+            "name": parameter.name.replace("_", "").capitalize(),
+            "parameter": parameter.name,
+            "type": parameter.type,
+            "style": style,
+            "page": "Stream",
+            "label": parameter.name.replace("_", " ").title() + (f" ({parameter.unit})" if parameter.unit else ""),
+            "default": default,
+            "minimum": parameter.minimum if is_number else None,
+            "maximum": parameter.maximum if is_number else None,
+            "help": parameter.help,
+        }
+    ]
+
+
+def _touchdesigner_part(parameter: Parameter, index: int, part: str, style: str) -> dict[str, object]:
+    """Return one of a blend's many parameters; a weight's slider goes to 1, its field to the maximum."""
+    is_weight = part == "weight"
+    return {
+        "name": f"{parameter.name.replace('_', '').capitalize()}{index + 1}{part}",
+        "parameter": parameter.name,
+        "type": parameter.type,
+        "index": index,
+        "part": part,
+        "style": style,
+        "page": parameter.name.replace("_", " ").title(),
+        "label": f"{part.capitalize()} {index + 1}",
+        "default": 1.0 if is_weight else "",
+        "minimum": parameter.minimum if is_weight else None,
+        "maximum": parameter.maximum if is_weight else None,
+        "slider_max": 1.0 if is_weight else None,
+        "help": parameter.help,
+    }
+
+
+def _python(value: object, beside: int) -> str:
+    """Return a value as the formatter writes it, where ``beside`` other characters are on its line."""
+    if not isinstance(value, str):
+        return repr(value)
+    quoted = json.dumps(value, ensure_ascii=False)
+    if len(quoted) + beside <= 120:
+        return quoted
+    fits = len(quoted) <= 108
+    parts = [value] if fits else textwrap.wrap(value, 100, drop_whitespace=False)
+    lines = [json.dumps(part, ensure_ascii=False) for part in parts]
+    return "\n".join(["(", *(f"            {line}" for line in lines), "        )"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,4 @@
+using System.Runtime.CompilerServices;
+
+[assembly: InternalsVisibleTo("Mirage.Core.Tests")]
+[assembly: InternalsVisibleTo("Mirage.Tests")]
