@@ -146,8 +146,8 @@ class RingWriter(_Ring):
     def reserve(self, *, again: bool = False) -> tuple[int, memoryview]:
         """Return the number of a message to come, and its place: ``capacity`` bytes, to be filled before `commit`.
 
-        Several may be reserved; they are committed in order, and one that never is is passed over. ``again`` is that
-        of `write`. Raises `ProtocolError` where somebody else has written into this ring.
+        Several may be reserved; they are committed in order, and one that never is is passed over. Others may be
+        written meanwhile, and come before them. ``again`` is that of `write`. Raises `ProtocolError` where somebody else has written into this ring.
         """
         if self._words[0] != self._newest:
             raise ProtocolError("malformed", "somebody else has written into this ring")
@@ -161,6 +161,9 @@ class RingWriter(_Ring):
     def commit(self, number: int, size: int) -> None:
         """Let readers see message ``number``, which has ``size`` bytes."""
         at = self._slot(number)
+        if number <= self._newest:  # others were written meanwhile: it gets a number of the same slot that is newer
+            number += -(-(self._newest + 1 - number) // self.place.slots) * self.place.slots
+            self._number = max(self._number, number)
         begin = at + SLOT_HEADER
         self._bytes[begin + size : begin + -(-size // 8) * 8] = bytes(-size % 8)
         if self._checked:
@@ -172,11 +175,6 @@ class RingWriter(_Ring):
         self._words[at // 8] = 2 * number
         fence()
         self._words[0] = self._newest = number
-
-    @property
-    def reserved(self) -> bool:
-        """Whether a message was reserved and is not committed: one that is written now would overtake it."""
-        return self._number != self._newest
 
     @property
     def taken(self) -> bool:

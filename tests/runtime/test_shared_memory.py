@@ -377,20 +377,24 @@ def test_memory_is_agreed_on_by_who_would_not_wait(echo_daemon: Any) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files that are mapped stay there")
-def test_a_result_does_not_overtake_one_that_is_being_made() -> None:
-    """A frame that was begun before there was memory ends after another has its place in it."""
-    memory = SharedMemory(ring.Layout.of(2, 1 << 16, 2, 1 << 16), pipes=False, checked=False)
+def test_a_result_comes_before_the_one_that_is_being_made() -> None:
+    """A frame that was begun before there was memory ends after the next one has its place in it."""
+    memory = SharedMemory(ring.Layout.of(2, 1 << 16, 3, 1 << 16), pipes=False, checked=False)
     reader = ring.RingReader(memory._view, memory.results.place)
     image = noise(8, 8)
     planes = {"color": protocol.Plane("rgba8", 8, 8, memoryview(image.tobytes()))}
-    first, second = protocol.Result(1, planes), protocol.Result(2, planes)
-    target = memory.reserve(image.nbytes)
-    assert target is not None
-    assert not memory.write(protocol.encode_pieces(first))
-    target.view[:] = image.tobytes()
-    assert memory.finish(target, second)
-    assert protocol.decode_server(bytes(reader.next()[1])).id == 2
-    assert memory.write(protocol.encode_pieces(protocol.Result(3, planes)))
-    assert protocol.decode_server(bytes(reader.next()[1])).id == 3
+    for number in range(1, 20, 3):
+        target = memory.reserve(image.nbytes)
+        assert target is not None
+        target.view[: image.nbytes] = image.tobytes()
+        memory.write(protocol.encode_pieces(protocol.Result(number, planes)))
+        if number % 2:
+            memory.write(protocol.encode_pieces(protocol.Result(number + 1, planes)))
+        assert memory.finish(target, protocol.Result(number + 2, planes))
+        read = [protocol.decode_server(bytes(message)) for _, message in iter(reader.next, None)]
+        assert [result.id for result in read] == [number, *[number + 1] * (number % 2), number + 2]
+        assert bytes(read[-1].planes["color"].data) == image.tobytes()
+        if number > 9:
+            reader.took()
     del reader, target
     memory.close()

@@ -89,16 +89,10 @@ class SharedMemory:
         self._wake(b"r")
         return True
 
-    def write(self, pieces: Sequence[memoryview | bytes]) -> bool:
-        """Put a result into its ring and wake whoever waits for one. Raises ValueError where it does not fit.
-
-        False where one is reserved: were this one's number higher, that one would come too late.
-        """
-        if self.results.reserved:
-            return False
+    def write(self, pieces: Sequence[memoryview | bytes]) -> None:
+        """Put a result into its ring and wake whoever waits for one. Raises ValueError where it does not fit."""
         self.results.write(pieces, again=self.results.taken)
         self._wake(b"r")
-        return True
 
     def _offset(self, data: memoryview) -> int | None:
         offset = _address(data) - self._address

@@ -243,7 +243,8 @@ class Session:
         if memory is None or self._closing is not None or result.size > memory.results.place.capacity:
             return False
         with self._letting_go():
-            return memory.write(result.pieces)
+            memory.write(result.pieces)
+            return True
         return False
 
     def reserve(self, size: int) -> Target | None:
