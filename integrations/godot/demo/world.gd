@@ -28,6 +28,7 @@ func _process(delta: float) -> void:
 
 func _add_light() -> void:
 	var sun: DirectionalLight3D = DirectionalLight3D.new()
+	sun.name = "Sun"
 	sun.rotation_degrees = Vector3(-38.0, 40.0, 0.0)
 	sun.light_color = Color(1.0, 0.86, 0.68)
 	sun.light_energy = 1.4
@@ -56,7 +57,7 @@ func _add_island() -> void:
 	sea.size = Vector2(400.0, 400.0)
 	sea.subdivide_width = 150
 	sea.subdivide_depth = 150
-	_add(sea, Vector3(0.0, -0.7, 0.0), _shaded(preload("water.gdshader")))
+	_add(sea, Vector3(0.0, -0.7, 0.0), _shaded(preload("water.gdshader"))).name = "Sea"
 	var ground: CylinderMesh = CylinderMesh.new()
 	ground.top_radius = 7.2
 	ground.bottom_radius = 9.5

@@ -18,10 +18,14 @@ func prepare() -> void:
 	_viewport.render_target_update_mode = SubViewport.UPDATE_ALWAYS
 	_viewport.own_world_3d = true
 	root.add_child(_viewport)
-	if arguments.get("scene") == "demo":
+	if arguments["scene"] != "box":
 		_camera = Camera3D.new()
 		_viewport.add_child(_camera)
-		_viewport.add_child(World.new())
+		var world: Node3D = World.new()
+		_viewport.add_child(world)
+		if arguments["scene"] == "plain":
+			(world.get_node("Sun") as DirectionalLight3D).shadow_enabled = false
+			(world.get_node("Sea") as Node3D).visible = false
 	else:
 		_camera = Scene.furnish(_viewport)
 	_screen = TextureRect.new()
@@ -78,7 +82,8 @@ func _turn(name: String, url: String, transport: String, planes: bool, seconds: 
 	var line: Dictionary = {"name": name, "rate": frames / elapsed, "own": float(results[0]) / frames}
 	if client != null:
 		var figures: Dictionary = client.get_statistics()
-		line.merge({"cost_p50": figures["cost_p50"], "cost_p95": figures["cost_p95"]})
+		for figure: String in ["cost_p50", "cost_p95", "readback_p50", "readback_p95"]:
+			line[figure] = figures[figure]
 		if results[0] > 0:
 			line["latency"] = figures["p50"]
 		view.free()
@@ -92,7 +97,7 @@ func _draw_for(seconds: float) -> float:
 	var began: int = Time.get_ticks_usec()
 	while Time.get_ticks_usec() - began < seconds * 1e6:
 		_time += 1.0 / 60.0
-		var far: float = 11.0 if arguments.get("scene") == "demo" else 2.6
+		var far: float = 2.6 if arguments["scene"] == "box" else 11.0
 		_camera.position = Vector3(sin(_time * 0.22) * far, far * 0.25, cos(_time * 0.22) * far)
 		_camera.look_at(Vector3(0.0, 0.0, 0.0))
 		await process_frame

@@ -238,7 +238,8 @@ func play(action: String, fields: Dictionary = {}) -> void:
 ## The last ten seconds: [code]p50[/code], [code]p95[/code] and [code]p99[/code] of the milliseconds from sending a frame
 ## until its result is in hand, [code]jitter[/code], [code]rate[/code] (results a second), [code]results[/code],
 ## [code]drops[/code]; [code]cost_p50[/code] and [code]cost_p95[/code], the milliseconds of the addon's own work in a
-## frame of the game; [code]in_flight[/code]; [code]transport[/code], and as [code]transport_reason[/code] why it is not
+## frame of the game, without [code]readback_p50[/code] and [code]readback_p95[/code], in which it waited for the graphics
+## card to finish a picture; [code]in_flight[/code]; [code]transport[/code], and as [code]transport_reason[/code] why it is not
 ## shared memory; [code]offset[/code], the microseconds that the daemon's clock is ahead. Unknown numbers are NAN.
 func get_statistics() -> Dictionary:
 	var figures: Dictionary = _meter.figures(Time.get_ticks_usec())
@@ -253,6 +254,11 @@ func get_statistics() -> Dictionary:
 ## Count work that another part of the addon did in this frame, begun at [param began] ([method Time.get_ticks_usec]).
 func count_cost(began: int) -> void:
 	_meter.spent_since(began)
+
+
+## Count microseconds of that work in which the graphics card was waited for.
+func count_wait(microseconds: int) -> void:
+	_meter.waited(microseconds)
 
 
 func _role() -> Role:

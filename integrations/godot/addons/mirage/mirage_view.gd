@@ -174,8 +174,10 @@ func _process(delta: float) -> void:
 		_pending += 1
 	if client != null:
 		client.count_cost(began - _capture.spent)
+		client.count_wait(_capture.waited)
 		client.capture_lag = _capture.lag
 	_capture.spent = 0
+	_capture.waited = 0
 
 
 func _on_captured(frame: Dictionary) -> void:

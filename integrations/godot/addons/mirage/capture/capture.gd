@@ -73,6 +73,9 @@ var available: Dictionary[String, String]:
 
 ## Microseconds that this node's work took since this was last set to 0; what the signals are connected to not included.
 var spent: int = 0
+## Microseconds of these in which a picture was fetched from the graphics card, which first had to finish it. What is
+## fetched on the render thread is not in them.
+var waited: int = 0
 
 ## How many frames late an answer is.
 var lag: int:
@@ -216,7 +219,9 @@ func _read() -> void:
 			RenderingServer.call_on_render_thread(func() -> void: scene.give_up())
 		_read_color(_drawing)
 		if _depth_pass and depth:
+			var began: int = Time.get_ticks_usec()
 			_drawing.planes["depth"] = _depth_pass.plane()
+			waited += Time.get_ticks_usec() - began
 	_drawing = null
 	_fetch()
 	for job: Job in _jobs:
@@ -236,7 +241,9 @@ func _read_color(job: Job) -> void:
 		var waits: bool = at_once
 		RenderingServer.call_on_render_thread(func() -> void: color.read(viewport, readback, waits))
 		return
+	var began: int = Time.get_ticks_usec()
 	var image: Image = _viewport.get_texture().get_image()
+	waited += Time.get_ticks_usec() - began
 	if _viewport.transparent_bg:
 		image.convert(Image.FORMAT_RGB8)
 	image.convert(Image.FORMAT_RGBA8)

@@ -6,7 +6,6 @@ extends RefCounted
 
 const Clock := preload("clock.gd")
 const Codec := preload("../protocol/codec.gd")
-const Pictures := preload("pictures.gd")
 const Shared := preload("../transport/shared.gd")
 const Socket := preload("../transport/socket.gd")
 
@@ -58,7 +57,7 @@ var _said: MirageError
 func _init(settings: Dictionary) -> void:
 	_settings = settings
 	_socket = Socket.new(settings["quality"] if settings["jpeg"] else 0)
-	shared = Shared.new(_send, _request)
+	shared = Shared.new(_socket, _request)
 	shared.lost.connect(_on_memory_lost)
 	if not settings["transport"] == "websocket" and not Shared.may_be_shared(settings["url"]):
 		shared.reason = "the daemon is on another machine"
@@ -82,9 +81,8 @@ func poll() -> void:
 		_heard_at = Time.get_ticks_usec()
 		_take(message)
 	for message: Variant in shared.results():
-		if message is Dictionary:
-			message["image"] = Pictures.image_of(message["planes"]["color"])
 		_take(message)
+	_socket.expects_result = not _in_flight.is_empty()
 	if _socket.is_closed():
 		_closed()
 	else:
@@ -123,7 +121,10 @@ func send_frame(frame: Dictionary) -> bool:
 		message.erase("motion_from")
 	var alone: bool = _in_flight.is_empty()
 	_in_flight[frame["id"]] = message["time"]
-	if not shared.write(message, alone):
+	_socket.expects_result = true
+	if shared.write(message, bytes, alone):
+		_socket.look()
+	else:
 		if shared.reason != "":
 			_socket.work_in_thread()
 		_socket.send(message)

@@ -7,9 +7,11 @@ const WINDOW: int = 10_000_000
 ## When results came (microseconds), and how long they had taken (milliseconds).
 var _results: Array[PackedFloat64Array] = []
 var _drops: PackedInt64Array = []
-## Milliseconds of script in each of the last frames of the game.
+## Milliseconds of script in each of the last frames of the game, and of waiting for the graphics card.
 var _costs: PackedFloat64Array = []
+var _waits: PackedFloat64Array = []
 var _spent: int = 0
+var _waited: int = 0
 
 
 ## Count a result that has taken [param latency] milliseconds.
@@ -32,12 +34,21 @@ func spent_since(began: int) -> void:
 	_spent += Time.get_ticks_usec() - began
 
 
+## Add microseconds of this frame in which the graphics card was waited for: they are no work of ours.
+func waited(microseconds: int) -> void:
+	_waited += microseconds
+	_spent -= microseconds
+
+
 ## A frame of the game is over: what was spent in it is one sample.
 func frame_over() -> void:
 	_costs.append(_spent / 1000.0)
+	_waits.append(_waited / 1000.0)
 	_spent = 0
+	_waited = 0
 	if _costs.size() > 600:
 		_costs = _costs.slice(300)
+		_waits = _waits.slice(300)
 
 
 ## Forget everything.
@@ -68,6 +79,8 @@ func figures(now: int) -> Dictionary:
 		"drops": _drops.size(),
 		"cost_p50": _percentile(_sorted(_costs), 0.5),
 		"cost_p95": _percentile(_sorted(_costs), 0.95),
+		"readback_p50": _percentile(_sorted(_waits), 0.5),
+		"readback_p95": _percentile(_sorted(_waits), 0.95),
 	}
 
 

@@ -1,16 +1,15 @@
 @tool
 extends RefCounted
-## The client's side of shared memory on one connection: asks for it, opens and proves it, writes frames and reads
-## results (SPEC.md section 10).
+## The client's side of shared memory on one connection: asks for it, opens and proves it, and lets go of it (SPEC.md
+## section 10).
 
 ## Memory that was in use is used no more: what went through it and has no answer will have none.
 signal lost
 
-const Codec := preload("../protocol/codec.gd")
 const Layout := preload("ring_layout.gd")
 const Memory := preload("memory.gd")
-const Reader := preload("ring_reader.gd")
-const Writer := preload("ring_writer.gd")
+const Rings := preload("rings.gd")
+const Socket := preload("socket.gd")
 
 const MAX_HEADER_SIZE: int = 65_536
 ## Microseconds after which memory that nothing has ever come back through is given up: on some systems what a file's
@@ -22,25 +21,26 @@ var in_force: bool = false
 ## Why they do not; empty while that is not known.
 var reason: String = ""
 
-var _send: Callable
+var _socket: Socket
 var _next_request: Callable
 ## The request that waits for an answer; -1 where there is none.
 var _asked: int = -1
 var _proving: int = -1
 var _sizes: Vector2i = Vector2i.ZERO
 var _granted: Vector2i = Vector2i.ZERO
-var _opened: Dictionary = {}
-var _writer: Writer
-var _reader: Reader
+## What was opened and is not proved yet, and what is in use.
+var _opened: Rings
+var _rings: Rings
 var _first_written: int = 0
 var _answered: bool = false
 ## Results that were still in memory that was exchanged for larger.
 var _left: Array = []
 
 
-## [param send] takes a message, [param next_request] gives a number for the next one that asks for an answer.
-func _init(send: Callable, next_request: Callable) -> void:
-	_send = send
+## [param socket] takes messages and works the rings, [param next_request] gives a number for the next message that asks
+## for an answer.
+func _init(socket: Socket, next_request: Callable) -> void:
+	_socket = socket
 	_next_request = next_request
 
 
@@ -61,7 +61,7 @@ func want(frame_size: int, result_size: int) -> void:
 	# A window that is dragged larger would ask anew with each frame.
 	_sizes = needed if not in_force else (needed * 3) / 2
 	_asked = _next_request.call()
-	_send.call({
+	_socket.send({
 		"type": "share", "request": _asked, "frame_size": _sizes.x, "result_size": _sizes.y, "wake": "none",
 	})
 
@@ -86,7 +86,7 @@ func handle(message: Dictionary) -> bool:
 ## Use no memory any more, and say why; [param tell] the daemon too.
 func give_up(why: String, tell: bool = true) -> void:
 	if tell:
-		_send.call({"type": "unshared", "request": _next_request.call(), "reason": why})
+		_socket.send({"type": "unshared", "request": _next_request.call(), "reason": why})
 	var was_in_force: bool = in_force
 	reason = why
 	close()
@@ -99,46 +99,34 @@ func close() -> void:
 	in_force = false
 	_asked = -1
 	_proving = -1
-	_opened = {}
-	_writer = null
-	_reader = null
+	_opened = null
+	_rings = null
+	_socket.rings = null
 
 
-## Write a frame's message, if it fits; returns whether it was written. [param again]: no other frame is in flight, so the
-## last one's slot, which is in the processor's cache, serves again.
-func write(message: Dictionary, again: bool) -> bool:
-	if not in_force:
-		return false
-	var pieces: Array[PackedByteArray] = Codec.encode_pieces(message)
-	var size: int = 0
-	for piece: PackedByteArray in pieces:
-		size += piece.size()
-	if size > _granted.x or pieces.is_empty():
-		return false
-	var written: Variant = _writer.write(pieces, again)
-	if written is MirageError:
-		give_up((written as MirageError).message)
+## Have a frame's message written whose planes have [param size] bytes, if that fits; returns whether it does.
+## [param again]: no other frame is in flight.
+func write(message: Dictionary, size: int, again: bool) -> bool:
+	# From the proof of larger memory on nobody reads the ring that is in use still.
+	if not in_force or _proving >= 0 or size + MAX_HEADER_SIZE > _granted.x:
 		return false
 	if _first_written == 0:
 		_first_written = Time.get_ticks_usec()
-	_send.call({"type": "wake"})
+	_rings.write(message, again)
 	return true
 
 
-## Return the results that have come since, each a message or a [MirageError] for one that cannot be read.
+## Return the results that have come since, each a message with its [code]image[/code], or a [MirageError] for one that
+## cannot be read.
 func results() -> Array:
 	var messages: Array = _left
 	_left = []
-	while in_force:
-		var message: Variant = _reader.next()
-		if message == null:
-			break
-		_answered = true
-		messages.append(message)
-		if message is MirageError and (message as MirageError).code == &"ring":
+	if in_force:
+		messages.append_array(_rings.take())
+	_answered = _answered or not messages.is_empty()
+	for message: Variant in messages:
+		if in_force and message is MirageError and (message as MirageError).code == &"ring":
 			give_up((message as MirageError).message)
-	if in_force and not messages.is_empty():
-		_reader.took()
 	return messages
 
 
@@ -156,17 +144,21 @@ func _open(message: Dictionary) -> void:
 	if layout is MirageError:
 		give_up((layout as MirageError).message)
 		return
-	_opened = {"memory": memory, "layout": layout}
+	_opened = Rings.new(memory, layout)
 	_proving = message["request"]
-	_send.call({"type": "shared", "request": _proving, "nonce": (layout as Layout).nonce})
+	if _rings != null:
+		for waiting: Dictionary in _rings.take_back():
+			_socket.send(waiting)
+	_socket.send({"type": "shared", "request": _proving, "nonce": (layout as Layout).nonce})
 
 
 func _take_over() -> void:
-	_left = results()
-	var layout: Layout = _opened["layout"]
-	_writer = Writer.new(_opened["memory"], layout.frames)
-	_reader = Reader.new(_opened["memory"], layout.results)
-	_opened = {}
+	if _rings != null:
+		_left = _rings.finish()
+	_rings = _opened
+	_opened = null
+	_socket.rings = _rings
+	_socket.work_in_thread()
 	_granted = _sizes
 	_first_written = 0
 	_answered = false

@@ -2,22 +2,35 @@
 extends RefCounted
 ## The WebSocket of one connection: messages in and out, and pictures packed and unpacked where they travel as JPEG.
 ##
-## As long as only small messages pass, [method poll] does the work. Once frames travel here, a thread does it: to mask,
-## copy and decode half a megabyte would cost the game several milliseconds of each frame.
+## As long as only small messages pass, [method poll] does the work. Once frames travel, here or in shared memory, a thread
+## does it: to mask, copy and decode half a megabyte would cost the game several milliseconds of each frame.
 
 const Codec := preload("../protocol/codec.gd")
 const Pictures := preload("../client/pictures.gd")
 
+const Rings := preload("rings.gd")
+
 const SUBPROTOCOL: String = "mirage.v1"
-## Microseconds that the thread sleeps at least and at most before it looks again; in between, a part of the time that it
-## has waited already: that much later is a result seen at most.
+## Microseconds that the thread sleeps at least and at most before it looks for a result again; in between, a part of the
+## time that it has waited already: that much later is a result seen at most.
 const _SHORTEST_SLEEP: int = 200
 const _LONGEST_SLEEP: int = 4_000
 const _SLEEP_PART: int = 20
 
+## Shared memory that the thread works too; null for none.
+var rings: Rings:
+	set(value):
+		_lock.lock()
+		rings = value
+		_lock.unlock()
+
+## Whether a result is on its way: else the thread rests until there is something to send, or [method poll] is called.
+var expects_result: bool = false
+
 var _peer: WebSocketPeer = WebSocketPeer.new()
 var _thread: Thread
 var _lock: Mutex = Mutex.new()
+var _work_to_do: Semaphore = Semaphore.new()
 var _stopping: bool = false
 var _outbox: Array[Dictionary] = []
 var _inbox: Array = []
@@ -79,8 +92,10 @@ func send(message: Dictionary) -> void:
 	_lock.unlock()
 	if _thread == null:
 		_work()
-	elif message["type"] == "frame":
+		return
+	if message["type"] == "frame":
 		_last_traffic = Time.get_ticks_usec()
+	_work_to_do.post()
 
 
 ## Return what has come since: messages, where a result has its picture as [code]image[/code], and [MirageError]s for
@@ -88,11 +103,18 @@ func send(message: Dictionary) -> void:
 func poll() -> Array:
 	if _thread == null:
 		_work()
+	else:
+		_work_to_do.post()
 	_lock.lock()
 	var came: Array = _inbox
 	_inbox = []
 	_lock.unlock()
 	return came
+
+
+## Have the thread look for work now.
+func look() -> void:
+	_work_to_do.post()
 
 
 ## Do the work in a thread from now on.
@@ -106,6 +128,7 @@ func work_in_thread() -> void:
 ## Close the connection, and wait for the thread to end.
 func close() -> void:
 	_stopping = true
+	_work_to_do.post()
 	if _thread != null:
 		_thread.wait_to_finish()
 		_thread = null
@@ -115,9 +138,15 @@ func close() -> void:
 
 func _run() -> void:
 	while not _stopping and not is_closed():
+		_work_rings()
 		_work()
-		var waited: int = Time.get_ticks_usec() - _last_traffic
-		OS.delay_usec(clampi(waited / _SLEEP_PART, _SHORTEST_SLEEP, _LONGEST_SLEEP))
+		if expects_result:
+			var waited: int = Time.get_ticks_usec() - _last_traffic
+			OS.delay_usec(clampi(waited / _SLEEP_PART, _SHORTEST_SLEEP, _LONGEST_SLEEP))
+		else:
+			_work_to_do.wait()
+		while _work_to_do.try_wait():
+			pass  # a round does all that there is to do
 
 
 ## One round: send what waits, and take in what came.
@@ -134,6 +163,19 @@ func _work() -> void:
 	while _peer.get_available_packet_count() > 0:
 		var bytes: PackedByteArray = _peer.get_packet()
 		_put(_read(bytes, _peer.was_string_packet()))
+
+
+func _work_rings() -> void:
+	_lock.lock()
+	var worked: Rings = rings
+	_lock.unlock()
+	if worked == null:
+		return
+	var done: Array[bool] = worked.work()
+	if done[0]:
+		send({"type": "wake"})
+	if done[0] or done[1]:
+		_last_traffic = Time.get_ticks_usec()
 
 
 func _send_waiting() -> void:
