@@ -147,8 +147,8 @@ class RingWriter(_Ring):
         """Return the number of a message to come, and its place: ``capacity`` bytes, to be filled before `commit`.
 
         Several may be reserved; they are committed in order, and one that never is is passed over. Others may be
-        written meanwhile, and come before them. ``again`` is that of `write`. Raises `ProtocolError` where somebody else
-        has written into this ring.
+        written meanwhile, and come before them. ``again`` is that of `write`. Raises `ProtocolError` where somebody
+        else has written into this ring.
         """
         if self._words[0] != self._newest:
             raise ProtocolError("malformed", "somebody else has written into this ring")

@@ -22,6 +22,15 @@ from conftest import RunningDaemon  # noqa: E402
 from fake_server import FakeServer  # noqa: E402
 
 SCENES = os.environ.get("SCENES", "demo plain box").split()
+COLUMNS = (
+    "frames/s",
+    "of the bare scene",
+    "frames with their own result",
+    "script p50",
+    "p95",
+    "read-back p50",
+    "round trip p50",
+)
 PROJECT = Path(__file__).parents[2] / "integrations/godot"
 
 
@@ -31,8 +40,7 @@ def main(renderers: list[str]) -> None:
         turns = _run(renderer, scene)
         bare = statistics.median(turn["rate"] for turn in turns if turn["name"] == "bare")
         print(f"\n{renderer}, scene {scene}, 512x288, {os.cpu_count()} cores; medians")
-        print("| | frames/s | of the bare scene | frames with their own result | script p95 | read-back p50 | round trip p50 |")
-        print("|---|---|---|---|---|---|---|")
+        print(f"| | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 1)}")
         for name in dict.fromkeys(turn["name"] for turn in turns):
             mine = [turn for turn in turns if turn["name"] == name]
             middle = {
@@ -41,7 +49,8 @@ def main(renderers: list[str]) -> None:
                 if all(isinstance(turn.get(key), float) for turn in mine)
             }
             cells = [f"{middle['rate']:.1f}", f"{middle['rate'] / bare:.2f}", f"{middle['own']:.2f}"]
-            cells += [f"{middle[key]:.1f} ms" if key in middle else "" for key in ("cost_p95", "readback_p50", "latency")]
+            more = ("cost_p50", "cost_p95", "readback_p50", "latency")
+            cells += [f"{middle[key]:.1f} ms" if key in middle else "" for key in more]
             print(f"| {name} | {' | '.join(cells)} |")
 
 
