@@ -31,6 +31,7 @@ from mirage_runtime.config import (
     DEFAULT_OSC_PORT,
     DEFAULT_PORT,
     Config,
+    DiffusionConfig,
     ModelConfig,
     Network,
     OscConfig,
@@ -61,8 +62,21 @@ errors = Console(stderr=True)
 
 Host = Annotated[str, typer.Option(help="Address to listen on. Beyond this machine it needs --token or --insecure.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
-ModelName = Annotated[str, typer.Option("--model", help="lsd-mini, or echo to give frames back untouched.")]
-Engine = Annotated[str, typer.Option(help="What computes the model: auto or openvino.")]
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model", metavar="NAME|PATH", help="lsd-mini, a Stable Diffusion's path, or echo: untouched."
+    ),
+]
+Vae = Annotated[
+    str | None, typer.Option(metavar="FOLDER", help="Another autoencoder for the model, such as TAESD: far faster.")
+]
+Lora = Annotated[
+    list[str] | None, typer.Option(metavar="FILE[:STRENGTH]", help="A LoRA to merge into the model; may be repeated.")
+]
+Sampling = Annotated[str, typer.Option(help="How the model is sampled: auto, turbo, lcm or ddim.")]
+Guidance = Annotated[str, typer.Option(help="How guidance is computed: residual, full (twice the work) or off.")]
+Engine = Annotated[str, typer.Option(help="What computes the model: auto, openvino or torch.")]
 Token = Annotated[str | None, typer.Option(envvar="MIRAGE_TOKEN", help="Secret that clients must give.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the engine; default: one a physical core.")]
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
@@ -92,6 +106,10 @@ def serve(
     port: Port = DEFAULT_PORT,
     model: ModelName = DEFAULT_MODEL,
     engine: Engine = "auto",
+    vae: Vae = None,
+    lora: Lora = None,
+    sampling: Sampling = "auto",
+    guidance: Guidance = "residual",
     token: Token = None,
     insecure: Annotated[bool, typer.Option(help="Let anybody on the network in, with no token.")] = False,
     allow_origin: Annotated[list[str] | None, typer.Option(help="A web page's origin that may connect.")] = None,
@@ -161,7 +179,13 @@ def serve(
         show=show,
         midi=tuple(midi or ()),
         touch=touch_links(touch_in or (), touch_out or ()),
-        model=ModelConfig(model, engine, pixels=model_pixels, threads=threads),
+        model=ModelConfig(
+            model,
+            engine,
+            pixels=model_pixels,
+            threads=threads,
+            diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling, guidance),
+        ),
     )
     _run_daemon(config, log_level)
 
@@ -181,7 +205,7 @@ def _run_daemon(config: Config, log_level: str, *, open_browser: bool = False) -
     from mirage_runtime.daemon import serve as serve_until_stopped
     from mirage_runtime.models import ENGINE_NAMES, card
 
-    card(config.model.name)
+    card(config.model)
     if config.model.engine not in ENGINE_NAMES:
         raise MirageRuntimeError(f"there is no engine '{config.model.engine}': there are {', '.join(ENGINE_NAMES)}")
     _configure_logging(log_level)
@@ -267,6 +291,10 @@ def run(
     size: Annotated[str | None, typer.Option(metavar="WxH", help="The output's size; default: the input's.")] = None,
     model: ModelName = DEFAULT_MODEL,
     engine: Engine = "auto",
+    vae: Vae = None,
+    lora: Lora = None,
+    sampling: Sampling = "auto",
+    guidance: Guidance = "residual",
     threads: Threads = None,
 ) -> None:
     """Transform a picture or a video file: every frame, in order."""
@@ -277,13 +305,15 @@ def run(
     controls = Controls()
     controls.set(checked(prompt=prompt, strength=strength, coherence=coherence, seed=seed, steps=steps), now=0.0)
     settings = controls.resolve(now=0.0)
-    understood = models.card(model).understand_blend(settings.prompts)
+    chosen = DiffusionConfig(vae, tuple(lora or ()), sampling, guidance)
+    config = ModelConfig(model, engine, pixels=None, threads=threads, prepare=None, diffusion=chosen)
+    understood = models.card(config).understand_blend(settings.prompts)
     if understood and understood["unknown_words"]:
         errors.print(f"words with no effect: {_plain(', '.join(understood['unknown_words']))}", highlight=False)
     if understood and understood["nearest"]:
         errors.print(f"not sure what is meant; did you mean: {', '.join(understood['nearest'])}?", highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing half-written stays then either
-    transform = models.load(ModelConfig(model, engine, pixels=None, threads=threads, prepare=None))
+    transform = models.load(config)
     with _progress_bar() as progress:
         report = media.transform_file(source, target, transform, settings, size=fitted, progress=progress)
     stages = "  ".join(f"{stage} {milliseconds:.1f} ms" for stage, milliseconds in report.p50().items())

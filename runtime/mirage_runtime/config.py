@@ -6,9 +6,10 @@ import ipaddress
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mirage_protocol import DEFAULT_MAX_HEIGHT, DEFAULT_MAX_WIDTH, DEFAULT_STREAM
 from mirage_runtime.errors import MirageRuntimeError
@@ -46,11 +47,26 @@ def is_loopback(host: str) -> bool:
 
 
 @dataclass(frozen=True)
+class DiffusionConfig:
+    """What is chosen of a model of Stable Diffusion's family; see `mirage_runtime.models.diffusion.files.look_at`.
+
+    ``loras`` are files, each with a strength behind a colon where it is not 1. ``sampling`` is ``auto``, ``turbo``,
+    ``lcm`` or ``ddim``, ``guidance`` ``full``, ``residual`` or ``off``.
+    """
+
+    vae: str | None = None
+    loras: tuple[str, ...] = ()
+    sampling: str = "auto"
+    guidance: str = "residual"
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """Which model runs, on what, how large; handed to the worker process as it is.
 
-    ``pixels`` is the most pixels that the model works on (larger frames are fitted to it and their results
-    enlarged), None for the frame's own size. ``threads`` None means one a physical core.
+    ``name`` is that of a model that comes with Mirage, or the path of one. ``engine`` ``auto`` takes the fastest that
+    is to be had. ``pixels`` is the most pixels that the model works on (larger frames are fitted to it and their
+    results enlarged), None for the frame's own size. ``threads`` None means one a physical core.
     """
 
     name: str = DEFAULT_MODEL
@@ -58,6 +74,14 @@ class ModelConfig:
     pixels: int | None = DEFAULT_MODEL_PIXELS
     threads: int | None = None
     prepare: tuple[int, int] | None = (432, 768)
+    diffusion: DiffusionConfig = DiffusionConfig()
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> ModelConfig:
+        """Return what ``dataclasses.asdict`` made into JSON."""
+        prepare, chosen = fields["prepare"], fields["diffusion"]
+        diffusion = DiffusionConfig(**chosen | {"loras": tuple(chosen["loras"])})
+        return cls(**{**fields, "prepare": tuple(prepare) if prepare else None, "diffusion": diffusion})
 
 
 def _without_scope(host: str) -> str:

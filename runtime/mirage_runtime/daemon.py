@@ -44,7 +44,7 @@ class Daemon:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.card = models.card(config.model.name)
+        self.card = models.card(config.model)
         self.metrics = Metrics()
         self.worker = WorkerHandle(config.model, hang_timeout=config.hang_timeout, on_state=self._worker_changed)
         self._streams: dict[str, Stream] = {}

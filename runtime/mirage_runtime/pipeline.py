@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirage_runtime.clock import microseconds
-from mirage_runtime.models import Context, Image, Model, Outcome, Settings
+from mirage_runtime.models import Context, Image, Model, Outcome, Settings, Steering
 from mirage_runtime.temporal.stream import Embedding, TemporalStream
 
 _MOST_STREAMS = 16
@@ -72,7 +72,8 @@ class Pipeline:
         else:
             stream.keep(look)
         watch.lap("diffusion")
-        result = render(look, frame, settings.strength, out)
+        shown = 1.0 if self.model.takes_strength and settings.strength > 0.0 else settings.strength
+        result = render(look, frame, shown, out)
         if settings.mask_ids and context is not None and context.ids is not None:
             keep_objects(result, frame, context.ids, settings.mask_ids)
         watch.lap("render")
@@ -81,8 +82,8 @@ class Pipeline:
     def _stream(self, context: Context | None) -> TemporalStream:
         """What is carried along for the context's stream; the streams that came last are kept."""
         if context is None:
-            return TemporalStream()
-        stream = self._streams.setdefault(context.stream, TemporalStream())
+            return TemporalStream(self.model.noise)
+        stream = self._streams.setdefault(context.stream, TemporalStream(self.model.noise))
         self._streams.move_to_end(context.stream)
         if len(self._streams) > _MOST_STREAMS:
             self._streams.popitem(last=False)
@@ -112,6 +113,7 @@ class Pipeline:
             steps=settings.steps,
             memory=known.memory,
             validity=known.validity,
+            steering=Steering(settings.strength, settings.guidance, settings.negative),
         )
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:

@@ -40,7 +40,7 @@ def test_a_wrong_input_is_named() -> None:
 def test_sizes_come_and_go() -> None:
     engine = OpenVinoEngine(WEIGHTS, threads=1)
     for width in (32, 48, 64, 80, 32):
-        assert engine.run((32, width), {}).shape == (32, width, 3)
+        assert engine.run((32, width), {}).shape == (1, 32, width, 3)
 
 
 def test_the_second_start_reads_the_cache(tmp_path: Path) -> None:

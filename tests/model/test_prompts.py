@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mirage_runtime import models
+from mirage_runtime.config import ModelConfig
 from mirage_runtime.models.lsd import DESCRIPTIONS, LOOKS, layout, meaning, understand, vocabulary
 from mirage_runtime.training import words as trainer
 
@@ -251,7 +252,7 @@ def test_a_table_for_other_looks_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_the_card_says_it_as_the_protocol_does() -> None:
-    card = models.card("lsd-mini")
+    card = models.card(ModelConfig("lsd-mini"))
     assert "prompts read by" in card.description
     sure, unsure = card.understand("lava"), card.understand("my dog")
     assert sure is not None

@@ -16,6 +16,7 @@ class Inverting:
 
     multiple = 16
     smallest = 32
+    takes_strength = False
     description = "inverts"
 
     def __init__(self):
@@ -27,8 +28,12 @@ class Inverting:
     def condition(self, prompt):
         return np.array([float(prompt == "a"), float(prompt == "b")], np.float32)
 
-    def denoise(self, source, *, condition, noise, steps, memory=None, validity=None):
+    def noise(self, seed, places, stretch):
+        return kernel.surface_noise(seed, places, stretch)
+
+    def denoise(self, source, *, condition, noise, steps, memory=None, validity=None, steering=None):
         self.asked.append((source.shape[:2], condition.tolist(), steps))
+        self.steering = steering
         self.noises.append(noise)
         self.memories.append(memory)
         assert source.flags.c_contiguous

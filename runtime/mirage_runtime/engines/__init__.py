@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from mirage_runtime.errors import MirageRuntimeError
 
-Array = npt.NDArray[Any]
+Array = Any
+"""A NumPy array, or what an engine keeps on its device and understands itself: a torch tensor."""
 Size = tuple[int, int]
 """Height and width in pixels."""
 
@@ -25,6 +26,11 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def on_host(array: Array) -> npt.NDArray[Any]:
+    """Return an engine's array as NumPy's."""
+    return array if isinstance(array, np.ndarray) else np.asarray(array.cpu().numpy())
 
 
 class EngineError(MirageRuntimeError):
@@ -43,8 +49,8 @@ class Engine(Protocol):
         """Do all slow work for frames of ``size`` now. Raises :class:`EngineError`."""
         ...
 
-    def run(self, size: Size, inputs: Mapping[str, Array]) -> npt.NDArray[np.uint8]:
-        """Run the graph once and return its picture, u8 ``(height, width, 3)``, as an array of the caller's own.
+    def run(self, size: Size, inputs: Mapping[str, Array]) -> Array:
+        """Run the graph once and return what it gives, with its leading 1, as an array of the caller's own.
 
         Inputs are C-contiguous and named as in the graph; one that is left out is zero. Raises :class:`EngineError`.
         """

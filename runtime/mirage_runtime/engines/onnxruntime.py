@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mirage_runtime.engines import Array, EngineError, Size
 
@@ -43,14 +42,14 @@ class OnnxRuntimeEngine:
         """Run once, so that memory is there."""
         self.run(size, {})
 
-    def run(self, size: Size, inputs: Mapping[str, Array]) -> npt.NDArray[np.uint8]:
+    def run(self, size: Size, inputs: Mapping[str, Array]) -> Array:
         """Run the graph once; see :class:`mirage_runtime.engines.Engine`."""
         feeds = {
             name: inputs[name] if name in inputs else np.zeros(_fixed(shape, size), kind)
             for name, (kind, shape) in self._inputs.items()
         }
         try:
-            return np.asarray(self._session.run(None, feeds)[0][0], np.uint8)
+            return self._session.run(None, feeds)[0]
         except Exception as error:
             raise EngineError(f"ONNX Runtime failed: {error}") from error
 

@@ -15,24 +15,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mirage_runtime.engines import Array, EngineError, Size, usable_cores
 
 _KEPT_SIZES = 8
 _KEPT_FILES = 32
-_TYPES = {"u8": np.uint8, "i8": np.int8, "f32": np.float32}
+_TYPES = {"u8": np.uint8, "i8": np.int8, "i64": np.int64, "f16": np.float16, "f32": np.float32}
 
 
 class OpenVinoEngine:
     """Runs one ONNX model on the CPU through OpenVINO. Not for several threads at once."""
 
-    def __init__(self, model: Path, *, threads: int | None = None, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self, model: Path, *, threads: int | None = None, cache_dir: Path | None = None, grid: int = 4
+    ) -> None:
         """Load ``model``; compile nothing yet.
 
-        ``threads`` is the number of CPU threads, by default one a core that this process may use. ``cache_dir`` keeps
-        compiled graphs. Raises :class:`EngineError` for a model that is missing or no ONNX model, and where OpenVINO
-        is not installed.
+        A graph's free NCHW inputs have a sample every ``grid`` pixels of the frame. ``threads`` is the number of CPU
+        threads, by default one a core that this process may use. ``cache_dir`` keeps compiled graphs. Raises
+        :class:`EngineError` for a model that is missing or no ONNX model, and where OpenVINO is not installed.
         """
         _silence_telemetry()
         try:
@@ -52,6 +53,7 @@ class OpenVinoEngine:
             for port in inputs
         }
         self._model = model
+        self._grid = grid
         self._threads = threads or usable_cores()
         half = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._settings: dict[str, Any] = {
@@ -76,7 +78,7 @@ class OpenVinoEngine:
         """Compile for frames of ``size`` and run once, unless that is done. Raises :class:`EngineError`."""
         self._at(size)
 
-    def run(self, size: Size, inputs: Mapping[str, Array]) -> npt.NDArray[np.uint8]:
+    def run(self, size: Size, inputs: Mapping[str, Array]) -> Array:
         """Run the graph once; see :class:`mirage_runtime.engines.Engine`."""
         return self._at(size).run(inputs)
 
@@ -94,7 +96,7 @@ class OpenVinoEngine:
     def _compile(self, size: Size) -> _Compiled:
         self._prune_cache()
         height, width = size
-        shapes = {name: _fixed(shape, height, width) for name, (_, shape) in self._inputs.items()}
+        shapes = {name: _fixed(shape, height, width, self._grid) for name, (_, shape) in self._inputs.items()}
         try:
             graph = self._core.read_model(self._graph_bytes, b"")
             graph.reshape(shapes)
@@ -124,7 +126,7 @@ class _Compiled:
         self._request = request
         self._zeros = zeros
 
-    def run(self, inputs: Mapping[str, Array]) -> npt.NDArray[np.uint8]:
+    def run(self, inputs: Mapping[str, Array]) -> Array:
         from openvino import Tensor
 
         given = []  # what is copied here must outlive the inference
@@ -140,17 +142,17 @@ class _Compiled:
             self._request.infer()
         except Exception as error:
             raise EngineError(f"OpenVINO failed: {_first_line(error)}") from error
-        return np.array(self._request.get_output_tensor(0).data[0], copy=True)
+        return np.array(self._request.get_output_tensor(0).data, copy=True)
 
 
-def _fixed(shape: Any, height: int, width: int) -> list[int]:
-    """Fill a graph's free dimensions: NHWC pictures get the frame's size, NCHW noise a quarter of it."""
+def _fixed(shape: Any, height: int, width: int, grid: int) -> list[int]:
+    """Fill a graph's free dimensions: NHWC pictures get the frame's size, NCHW fields a sample a ``grid`` of pixels."""
     lengths = [-1 if dimension.is_dynamic else dimension.get_length() for dimension in shape]
     free = [index for index, length in enumerate(lengths) if length < 0]
     if free == [1, 2]:
         lengths[1:3] = [height, width]
     elif free == [2, 3]:
-        lengths[2:4] = [height // 4, width // 4]
+        lengths[2:4] = [height // grid, width // grid]
     return lengths
 
 

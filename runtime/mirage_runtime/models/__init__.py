@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +28,9 @@ class Settings:
     steps: int = 1
     seeds: tuple[tuple[int, float], ...] = ((0, 1.0),)
     """Seeds and the amplitudes that their noises are added with; the squares sum to 1."""
+    guidance: float = 1.0
+    """How far models of Stable Diffusion's family lead away from the negative prompt; 1 does not look at it."""
+    negative: str = ""
     mask_ids: tuple[int, ...] = ()
     """Objects of the frame's ids that stay as they were rendered."""
 
@@ -105,6 +109,20 @@ class Transform(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Steering:
+    """What steers a model of Stable Diffusion's family beside its condition."""
+
+    strength: float = 1.0
+    """How much noise the source is given: at 0 it stays as it is."""
+    guidance: float = 1.0
+    """How far the picture is led away from what the negative prompt says; 1 does not look at it."""
+    negative: str = ""
+
+
+UNSTEERED = Steering()
+
+
 class Model(Protocol):
     """A model as the pipeline uses it.
 
@@ -114,6 +132,8 @@ class Model(Protocol):
 
     multiple: int
     smallest: int
+    takes_strength: bool
+    """Whether a frame's strength steers the model itself; else its picture is mixed with the frame."""
 
     @property
     def description(self) -> str:
@@ -125,6 +145,9 @@ class Model(Protocol):
     def condition(self, prompt: str) -> NDArray[np.float32]:
         """Return the prompt as the vector that steers the model; vectors of two prompts may be blended."""
 
+    def noise(self, seed: int, places: NDArray[np.float32], stretch: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        """Return the noise of a seed at places of surfaces, which come as `mirage_kernels.noise.screen` has them."""
+
     def denoise(
         self,
         source: Image,
@@ -134,10 +157,11 @@ class Model(Protocol):
         steps: int,
         memory: Image | None = None,
         validity: NDArray[np.float32] | None = None,
+        steering: Steering = UNSTEERED,
     ) -> Image:
         """Return the picture that the model makes of ``source`` in ``steps`` denoising steps.
 
-        ``noise`` is f32 (8, H / 4, W / 4) as `mirage_kernels.noise` makes it. ``memory`` is the last picture, moved to
+        ``noise`` is what `noise` returned, or a sum of such. ``memory`` is the last picture, moved to
         where it belongs now, and ``validity``, f32 (H / 4, W / 4), 0..1, how far it can be trusted.
         """
 
@@ -191,8 +215,9 @@ class ModelCard:
         return blend or None
 
 
-def card(name: str) -> ModelCard:
-    """Return the card of a model; imports no engine. Raises `MirageRuntimeError` naming the nearest."""
+def card(config: ModelConfig) -> ModelCard:
+    """Return the card of a model; imports no engine. Raises `MirageRuntimeError` that says what is wrong with it."""
+    name = config.name
     if name == "echo":
         return ModelCard("echo", "gives each frame back untouched, to measure and test transports")
     if name == "lsd-mini":
@@ -203,24 +228,38 @@ def card(name: str) -> ModelCard:
         # Loads what reads prompts here, once, so that the first prompt of a stream does not wait for it.
         description = f"the embedded live-stream diffusion model, for CPUs; {describe()}"
         return ModelCard("lsd-mini", description, looks, ("depth", "ids", "motion"))
+    if is_path(name):
+        from mirage_runtime.models.diffusion.files import look_at
+
+        return look_at(config).card()
     nearest = difflib.get_close_matches(name, MODEL_NAMES, n=1)
-    hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(MODEL_NAMES)}"
+    hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(MODEL_NAMES)}, and paths of models"
     raise MirageRuntimeError(f"there is no model '{name}': {hint}")
+
+
+def is_path(name: str) -> bool:
+    """Whether a model's name is a place on this machine."""
+    return name not in MODEL_NAMES and ("/" in name or "\\" in name or Path(name).exists())
 
 
 def load(config: ModelConfig) -> Transform:
     """Load a model, its engine, and the pipeline around it. Raises `MirageRuntimeError`."""
-    card(config.name)
+    card(config)
     if config.name == "echo":
         from mirage_runtime.models.echo import Echo
 
         return Echo()
-    from mirage_runtime.models.lsd import LsdMini
     from mirage_runtime.pipeline import Pipeline
+
+    if is_path(config.name):
+        from mirage_runtime.models.diffusion import open_model
+
+        return Pipeline(open_model(config), max_pixels=config.pixels)
+    from mirage_runtime.models.lsd import LsdMini
 
     model = LsdMini(engine=config.engine, threads=config.threads, cache_dir=cache_dir())
     return Pipeline(model, max_pixels=config.pixels)
 
 
 MODEL_NAMES = ("lsd-mini", "echo")
-ENGINE_NAMES = ("auto", "openvino")
+ENGINE_NAMES = ("auto", "openvino", "torch")

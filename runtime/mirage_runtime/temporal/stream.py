@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,13 +19,16 @@ Floats = NDArray[np.float32]
 
 _JUMP = 0.5  # of a condition's or a seed's change from frame to frame: more is no transition but another look
 
+NoiseOf = Callable[[int, Floats, Floats | None], Floats]
+"""A model's noise of a seed at places and their stretch."""
+
 
 @dataclass(frozen=True)
 class Embedding:
     """What the diffusion is given beside the frame and the condition."""
 
     noise: Floats
-    """f32 ``(8, height / 4, width / 4)``."""
+    """As the model's `noise` makes it."""
     memory: Image | None = None
     """The last picture, moved to where it belongs now."""
     validity: Floats | None = None
@@ -38,7 +42,8 @@ class Embedding:
 class TemporalStream:
     """Everything that is carried from one frame of a stream to the next. Not for several threads at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, noise_of: NoiseOf = noise.surface_noise) -> None:
+        self._noise_of = noise_of
         self._memory = Memory()
         self._id: int | None = None
         self._size: tuple[int, int] | None = None
@@ -59,14 +64,14 @@ class TemporalStream:
         jumped = self._jumped(condition, settings)
         if settings.coherence == 0.0:
             self.forget()
-            return still(settings.seeds, height, width)
+            return still(settings.seeds, height, width, self._noise_of)
         if jumped:
             self._memory.forget_appearance()
         with undivided():
             evidence = self._evidence(context, (height, width), original)
             recalled = self._memory.recall(source, evidence)
             self._id, self._size, self._camera = context.id, original, context.camera
-            fields = seeded(settings.seeds, recalled.places, recalled.stretch)
+            fields = seeded(settings.seeds, recalled.places, recalled.stretch, self._noise_of)
             memory = recalled.memory
         if memory is None:
             return Embedding(fields, reset=recalled.reset)
@@ -91,7 +96,7 @@ class TemporalStream:
         seeds = dict(settings.seeds)
         likeness = sum(amplitude * self._seeds.get(seed, 0.0) for seed, amplitude in seeds.items())
         before, self._condition, self._seeds = self._condition, condition, seeds
-        return before is None or float(np.abs(condition - before).sum()) > _JUMP or likeness < 1 - _JUMP
+        return before is None or _change(before, condition) > _JUMP or likeness < 1 - _JUMP
 
     def _evidence(self, context: Context, size: tuple[int, int], original: tuple[int, int]) -> Evidence:
         """The engine's planes at the noise grid's resolution; motion only where it leads to the remembered frame."""
@@ -132,25 +137,37 @@ class TemporalStream:
             return None  # a camera that makes no sense is as good as none
 
 
+def _change(before: Floats, now: Floats) -> float:
+    """How far a condition has moved, beside how large it is."""
+    return float(np.abs(now - before).sum() / max(1e-6, np.abs(now).sum(), np.abs(before).sum()))
+
+
 def _pair(camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return camera.view, camera.projection
 
 
-def seeded(seeds: tuple[tuple[int, float], ...], places: Floats, stretch: Floats | None) -> Floats:
-    """Add the noises of seeds by their amplitudes: f32 ``(8, h, w)``, see ``noise.surface_noise``."""
+def seeded(
+    seeds: tuple[tuple[int, float], ...],
+    places: Floats,
+    stretch: Floats | None,
+    noise_of: NoiseOf = noise.surface_noise,
+) -> Floats:
+    """Add the noises of seeds by their amplitudes."""
     (seed, amplitude), *others = seeds
-    fields = noise.surface_noise(seed, places, stretch)
+    fields = noise_of(seed, places, stretch)
     if others:
         fields = fields * np.float32(amplitude)
         for seed, amplitude in others:
-            fields += np.float32(amplitude) * noise.surface_noise(seed, places, stretch)
+            fields += np.float32(amplitude) * noise_of(seed, places, stretch)
     return fields
 
 
 @lru_cache(maxsize=8)
-def still(seeds: tuple[tuple[int, float], ...], height: int, width: int) -> Embedding:
+def still(
+    seeds: tuple[tuple[int, float], ...], height: int, width: int, noise_of: NoiseOf = noise.surface_noise
+) -> Embedding:
     """What a frame without memory is given: noise that is fixed to the screen."""
-    fields = seeded(seeds, noise.screen(height, width), None)
+    fields = seeded(seeds, noise.screen(height, width), None, noise_of)
     fields.setflags(write=False)
     return Embedding(fields)
 

@@ -41,7 +41,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = _take_standard_output()
     threading.Thread(target=_end_with_the_daemon, name="the daemon's end", daemon=True).start()
-    config = ModelConfig(**arguments["model"] | {"prepare": arguments["model"]["prepare"] or None})
+    config = ModelConfig.of(arguments["model"])
     try:
         transform = models.load(config)
         if config.prepare is not None:

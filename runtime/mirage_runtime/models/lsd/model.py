@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mirage_kernels import noise as kernels
-from mirage_runtime.engines import Engine, EngineError
+from mirage_runtime.engines import Engine, EngineError, on_host
+from mirage_runtime.models import UNSTEERED, Steering
 from mirage_runtime.models.lsd import layout
 from mirage_runtime.models.lsd.prompts import understand
 
@@ -37,6 +38,7 @@ class LsdMini:
     multiple = 16
     """Frames' height and width must be multiples of this."""
     smallest = 32
+    takes_strength = False
     """Frames' height and width must be this at least."""
 
     def __init__(
@@ -73,6 +75,12 @@ class LsdMini:
         understood = understand(prompt)
         return condition(understood.looks, understood.modifiers)
 
+    def noise(
+        self, seed: int, places: npt.NDArray[np.float32], stretch: npt.NDArray[np.float32] | None
+    ) -> npt.NDArray[np.float32]:
+        """Return a seed's surface noise: f32 ``(8, h, w)`` at places as `mirage_kernels.noise.screen` has them."""
+        return kernels.surface_noise(seed, places, stretch)
+
     def denoise(
         self,
         source: Picture,
@@ -83,6 +91,7 @@ class LsdMini:
         steps: int = 1,
         memory: Picture | None = None,
         validity: npt.NDArray[np.float32] | None = None,
+        steering: Steering = UNSTEERED,
     ) -> Picture:
         """Transform one frame: u8 ``(height, width, 3)`` to the same, C-contiguous and the caller's own.
 
@@ -90,7 +99,9 @@ class LsdMini:
         the generated texture; without it, it is ``seed``'s on a screen that does not move. ``steps`` (1..32) is how
         often the network looks. ``memory`` u8 ``(height, width, 3)`` is the last result moved to where it belongs now,
         ``validity`` f32 ``(height / 4, width / 4)``, 0..1, how far it can be trusted. Same arguments, same bits (on one
-        machine, with one thread count). Raises ``ValueError`` for arguments of other shapes or ranges.
+        machine, with one thread count). ``steering`` has no effect here.
+
+        Raises ``ValueError`` for arguments of other shapes or ranges.
         """
         height, width = self._check_frame(source)
         if not 1 <= steps <= MAX_STEPS:
@@ -113,7 +124,7 @@ class LsdMini:
             time, length = (steps - step) / steps, 1 / steps
             moment = np.array([time, length], np.float32)
             inputs["condition"] = np.concatenate([condition, moment])[None].astype(np.float32)
-            predicted = self._engine.run((height, width), inputs | {"estimate": estimate[None]})
+            predicted = on_host(self._engine.run((height, width), inputs | {"estimate": estimate[None]}))[0]
             kept = (1 - length / time) * (1 - time) / (1 - time + length)
             estimate = predicted if kept == 0 else cv2.addWeighted(estimate, kept, predicted, 1 - kept, 0)
         return np.asarray(estimate, np.uint8)

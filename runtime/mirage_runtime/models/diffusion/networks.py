@@ -1,0 +1,188 @@
+"""Stable Diffusion's networks as three graphs with plain tensors in and out: encode, predict, decode.
+
+So they run as torch modules, and so they are exported. Pictures are u8 ``(1, H, W, 3)``, as frames are.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from mirage_runtime.errors import MirageRuntimeError
+from mirage_runtime.models.diffusion.files import ModelFiles, weight_files
+
+GUIDANCE_OF_LCM = 8.5
+"""The guidance that a latent consistency model with a guidance input was distilled for (Luo et al. 2023, section 5)."""
+
+Shaped = dict[str, tuple[tuple[int, ...], torch.dtype]]
+"""Inputs of a graph: their shapes and kinds."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The three graphs of a model, on the CPU."""
+
+    encode: nn.Module
+    predict: nn.Module
+    decode: nn.Module
+    channels: int
+    """Of a latent."""
+    scale: int
+    """Pixels of the picture to one of the latent, in each direction."""
+
+
+class Encode(nn.Module):
+    """A picture to its latent: ``(1, 4, H / 8, W / 8)``."""
+
+    def __init__(self, vae: Any, *, tiny: bool) -> None:
+        super().__init__()
+        self.vae, self.tiny = vae, tiny
+        self.factor = float(vae.config.scaling_factor)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Return the latent of a picture."""
+        pixels = picture.permute(0, 3, 1, 2).to(self.vae.dtype) / 127.5 - 1.0
+        encoded = self.vae.encode(pixels)
+        latent: Tensor = encoded.latents if self.tiny else encoded.latent_dist.mode()
+        scaled: Tensor = latent * self.factor
+        return scaled
+
+
+class Decode(nn.Module):
+    """A latent to its picture."""
+
+    def __init__(self, vae: Any) -> None:
+        super().__init__()
+        self.vae = vae
+        self.factor = float(vae.config.scaling_factor)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Return the picture of a latent."""
+        pixels = self.vae.decode(latent / self.factor).sample
+        levels = (pixels * 127.5 + 127.5).clamp(0.0, 255.0).round()
+        picture: Tensor = levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        return picture
+
+
+class Predict(nn.Module):
+    """A noisy latent, its timestep and a text to what the network sees in it: noise, mostly."""
+
+    guidance: Tensor | None
+
+    def __init__(self, unet: Any) -> None:
+        super().__init__()
+        self.unet = unet
+        size = unet.config.time_cond_proj_dim
+        self.register_buffer("guidance", None if size is None else _guidance_embedding(GUIDANCE_OF_LCM, size))
+
+    def forward(self, latent: Tensor, timestep: Tensor, text: Tensor) -> Tensor:
+        """Return what is predicted; ``timestep`` is i64 ``(1,)``."""
+        return self._predicted(latent, timestep, text, None)
+
+    def _predicted(self, latent: Tensor, timestep: Tensor, text: Tensor, added: dict[str, Tensor] | None) -> Tensor:
+        guidance = None if self.guidance is None else self.guidance.to(latent.dtype).expand(latent.shape[0], -1)
+        predicted: Tensor = self.unet(
+            latent,
+            timestep,
+            encoder_hidden_states=text,
+            timestep_cond=guidance,
+            added_cond_kwargs=added,
+            return_dict=False,
+        )[0]
+        return predicted
+
+
+class PredictXl(Predict):
+    """The same of SDXL, which is told the text as a whole and the picture's size as well."""
+
+    def forward(self, latent: Tensor, timestep: Tensor, text: Tensor, pooled: Tensor) -> Tensor:  # type: ignore[override]
+        """Return what is predicted."""
+        height, width = latent.shape[2] * 8, latent.shape[3] * 8
+        # As large as it was, cut nowhere, wanted at that size (Podell et al. 2023, arXiv:2307.01952, section 2.2).
+        sizes = torch.tensor([height, width, 0, 0, height, width], dtype=latent.dtype, device=latent.device)
+        added = {"text_embeds": pooled, "time_ids": sizes[None].expand(latent.shape[0], -1)}
+        return self._predicted(latent, timestep, text, added)
+
+
+def load(files: ModelFiles) -> Networks:
+    """Load a model's networks as f32. Raises `MirageRuntimeError` where they cannot be, or hold no numbers (NaN)."""
+    from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+
+    with quiet():
+        unet = _part(UNet2DConditionModel, files.path / "unet")
+        for file, strength in files.loras:
+            _merge(unet, str(file), strength)
+        vae = _part(AutoencoderTiny if files.tiny else AutoencoderKL, files.vae)
+    predict = PredictXl(unet) if files.family == "sdxl" else Predict(unet)
+    scale = 2 ** (len(vae.config.decoder_block_out_channels if files.tiny else vae.config.block_out_channels) - 1)
+    return Networks(Encode(vae, tiny=files.tiny), predict, Decode(vae), int(unet.config.in_channels), scale)
+
+
+def check_finite(module: nn.Module, name: str) -> None:
+    """Raise `MirageRuntimeError` where weights are no numbers."""
+    for key, value in module.state_dict().items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise MirageRuntimeError(f"{name}: {key} holds values that are no numbers (NaN): the file is damaged")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what diffusers and transformers say of their own business out of the log."""
+    loggers = [logging.getLogger(name) for name in ("diffusers", "transformers")]
+    levels = [logger.level for logger in loggers]
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if bars:
+            transformers.utils.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _part(kind: Any, folder: Any) -> Any:
+    variant = "fp16" if any(".fp16." in file.name for file in weight_files(folder)) else None
+    try:
+        module = kind.from_pretrained(
+            folder, torch_dtype=torch.float32, use_safetensors=True, local_files_only=True, variant=variant
+        )
+    except Exception as error:
+        raise MirageRuntimeError(f"{folder} cannot be loaded: {_first_line(error)}") from error
+    module.eval().requires_grad_(False)
+    check_finite(module, str(folder))
+    return module
+
+
+def _merge(unet: Any, file: str, strength: float) -> None:
+    try:
+        unet.load_lora_adapter(file, prefix=None, adapter_name="merged")
+        unet.fuse_lora(lora_scale=strength)
+        unet.unload_lora()
+    except Exception as error:
+        raise MirageRuntimeError(f"{file} cannot be merged into this model: {_first_line(error)}") from error
+
+
+def _guidance_embedding(scale: float, size: int) -> Tensor:
+    """Return the sinusoidal embedding of a guidance scale, as latent consistency models take it."""
+    half = size // 2
+    frequencies = torch.exp(torch.arange(half, dtype=torch.float32) * -(torch.log(torch.tensor(10000.0)) / (half - 1)))
+    angles = (scale - 1.0) * 1000.0 * frequencies
+    return torch.nn.functional.pad(torch.cat([angles.sin(), angles.cos()]), (0, size % 2))[None]
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,158 @@
+"""Models on disk: what they are, and a clear line for each that is none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirage_runtime.config import DiffusionConfig, ModelConfig
+from mirage_runtime.errors import MirageRuntimeError
+from mirage_runtime.models import card
+from mirage_runtime.models.diffusion import weights
+from mirage_runtime.models.diffusion.files import look_at
+
+
+def config(path: Path, **chosen: object) -> ModelConfig:
+    return ModelConfig(str(path), diffusion=DiffusionConfig(**chosen))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "kind", "tiny"),
+    [
+        ("sd", "sd", "turbo", True),
+        ("sdxl", "sdxl", "turbo", True),
+        ("lcm", "sd", "lcm", True),
+        ("kl", "sd", "ddim", False),
+    ],
+)
+def test_a_folder_tells_what_it_is(models: dict[str, Path], name: str, family: str, kind: str, tiny: bool) -> None:
+    found = look_at(config(models[name]))
+    assert (found.family, found.schedule.kind, found.tiny, found.name) == (family, kind, tiny, name)
+    assert card(config(models[name])).name == name
+
+
+def test_what_is_chosen_goes_before_what_is_found(models: dict[str, Path]) -> None:
+    found = look_at(config(models["kl"], vae=str(models["sd"] / "vae"), sampling="lcm"))
+    assert found.tiny
+    assert found.vae == models["sd"] / "vae"
+    assert found.schedule.kind == "lcm"
+
+
+def test_a_tiny_autoencoder_beside_the_model_is_taken(models: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(models["kl"], tmp_path / "model")
+    shutil.copytree(models["sd"] / "vae", tmp_path / "taesd")
+    found = look_at(config(tmp_path / "model"))
+    assert (found.vae, found.tiny) == (tmp_path / "taesd", True)
+
+
+def removed(part: str) -> Callable[[Path], None]:
+    return lambda model: shutil.rmtree(model / part)
+
+
+def changed(file: str, **fields: object) -> Callable[[Path], None]:
+    def change(model: Path) -> None:
+        path = model / file
+        path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+    return change
+
+
+def pickled(model: Path) -> None:
+    (model / "unet/diffusion_pytorch_model.safetensors").rename(model / "unet/diffusion_pytorch_model.bin")
+
+
+def cut(model: Path) -> None:
+    path = model / "unet/diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def emptied(model: Path) -> None:
+    (model / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (removed("unet"), "no folder unet"),
+        (removed("text_encoder"), "no folder text_encoder"),
+        (removed("scheduler"), "scheduler_config.json"),
+        (removed("tokenizer"), "no folder tokenizer"),
+        (lambda model: (model / "model_index.json").unlink(), "no folder of a diffusers model"),
+        (lambda model: (model / "model_index.json").write_text("{"), "no JSON"),
+        (lambda model: (model / "model_index.json").write_text("[]"), "no map"),
+        (lambda model: (model / "unet/diffusion_pytorch_model.safetensors").unlink(), "no weights"),
+        (changed("unet/config.json", _class_name="FluxTransformer2DModel"), "FluxTransformer2DModel"),
+        (changed("unet/config.json", in_channels=9), "9 channels"),
+        (changed("vae/config.json", _class_name="AutoencoderDC"), "AutoencoderDC"),
+        (changed("scheduler/scheduler_config.json", prediction_type="flow"), "flow"),
+        (changed("scheduler/scheduler_config.json", beta_schedule="cosine"), "cosine"),
+        (pickled, "pickle"),
+        (cut, "cut short"),
+        (emptied, "no safetensors"),
+    ],
+)
+def test_what_is_no_model_is_refused_in_one_line(
+    models: dict[str, Path], tmp_path: Path, damage: Callable[[Path], None], problem: str
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(models["sd"], model)
+    damage(model)
+    with pytest.raises(MirageRuntimeError, match=problem) as caught:
+        look_at(config(model))
+    assert "\n" not in str(caught.value)
+    assert str(model) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "problem"),
+    [
+        ({"sampling": "euler"}, "auto, turbo, lcm, ddim"),
+        ({"vae": "nowhere"}, "nowhere is no folder of an autoencoder"),
+        ({"loras": ("nowhere.safetensors",)}, "nowhere"),
+        ({"loras": ("style.pt:0.5",)}, "style.pt is a pickle"),
+    ],
+)
+def test_what_is_chosen_and_not_there_is_named(
+    models: dict[str, Path], chosen: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(MirageRuntimeError, match=problem):
+        look_at(config(models["sd"], **chosen))
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_are_taken_for_tensors(data: bytes) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.safetensors"
+        path.write_bytes(data)
+        with pytest.raises(MirageRuntimeError):
+            weights.tensors(path)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [-2, -1], "data_offsets": [0, 8]},
+        {"dtype": "F32", "shape": [2], "data_offsets": [-8, 0]},
+        {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]},
+        {"dtype": "C64", "shape": [1], "data_offsets": [0, 8]},
+        {"dtype": "F32", "shape": ["2"], "data_offsets": "ab"},
+        {"dtype": "F32", "shape": [2]},
+        "tensor",
+        None,
+    ],
+)
+def test_a_lying_header_is_refused(tmp_path: Path, entry: object) -> None:
+    header = json.dumps({"a": entry}).encode()
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    with pytest.raises(MirageRuntimeError):
+        weights.tensors(path)
