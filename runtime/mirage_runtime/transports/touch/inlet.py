@@ -21,9 +21,11 @@ from mirage_runtime.transports.touch.pixels import Bytes
 from mirage_runtime.transports.touch.segments import PREFIX, Reader
 from mirage_runtime.transports.touch.slots import Slot, Slots
 
-_LINES: Final = 16
+_LINES: Final = 8
 _CHECK_EVERY: Final = 0.25
 _LOCKED_FOR: Final = 2.0
+_SETTLED_FOR: Final = 0.002
+"""Seconds for which a picture must stand unchanged where its writer has no lock."""
 
 
 class Missing(TouchError):
@@ -51,6 +53,7 @@ class Inlet:
         self._last: Picture | None = None
         self._known: Bytes | None = None  # the rows of the last picture as they lie in the memory
         self._raw: Bytes = np.empty((0, 0), np.uint8)
+        self._band: Bytes = np.empty(0, np.uint8)
         self._turn = 0
 
     @property
@@ -117,7 +120,7 @@ class Inlet:
 
     def _header(self, reader: Reader) -> Header:
         data = bytearray(min(reader.size, headers.LONGEST))
-        reader.read(0, [memoryview(data)])
+        reader.read(0, memoryview(data))
         return headers.read(data, reader.size, self._most)
 
     def _is_known(self, reader: Reader, header: Header) -> bool:
@@ -128,7 +131,7 @@ class Inlet:
         self._turn = (self._turn + 1) % step
         line = np.empty(header.row, np.uint8)
         for number in range(self._turn, header.height, step):
-            reader.read(header.offset + number * header.row, [line.data])
+            reader.read(header.offset + number * header.row, line.data)
             if not np.array_equal(line, self._known[number]):
                 return False
         return True
@@ -143,20 +146,39 @@ class Inlet:
         self._last, self._known = Picture(header, slot), None
         if pixels.is_plain(header.format):
             rows = np.frombuffer(slot.view, np.uint8, header.size).reshape(header.height, header.row)[::-1]
-            reader.read(header.offset, [row.data for row in rows])
+            self._read_rows(reader, header, rows)
             self._known = rows
         else:
             if self._raw.shape != (header.height, header.row):
                 self._raw = np.empty((header.height, header.row), np.uint8)
-            reader.read(header.offset, [self._raw.data.cast("B")])
+            reader.read(header.offset, self._raw.data.cast("B"))
             self._known = self._raw
         return self._last
 
+    def _read_rows(self, reader: Reader, header: Header, rows: Bytes) -> None:
+        """Copy the pixels into ``rows``."""
+        view = reader.view(header.offset, header.size)
+        if view is not None:
+            np.copyto(rows, np.frombuffer(view, np.uint8).reshape(header.height, header.row))
+            return
+        # Rows are turned over in the processor's cache: in one system call, row by row, it takes no less.
+        for band in pixels.bands(header.height, header.row):
+            part = self._band_of((band.stop - band.start) * header.row)
+            reader.read(header.offset + band.start * header.row, part.data)
+            rows[band] = part.reshape(-1, header.row)
+
+    def _band_of(self, size: int) -> Bytes:
+        """Return memory for a band, the same again: new memory costs as much as what is read into it."""
+        if self._band.size < size:
+            self._band = np.empty(size, np.uint8)
+        return self._band[:size]
+
     def _is_whole(self, reader: Reader, header: Header, size: int) -> bool:
         """Whether what was read stands there still: where nobody locks, it might have been half a picture."""
+        time.sleep(_SETTLED_FOR)
         again = np.empty((header.height, header.row), np.uint8)
         with contextlib.suppress(TouchError):
-            reader.read(header.offset, [again.data.cast("B")])
+            reader.read(header.offset, again.data.cast("B"))
             same = self._known is not None and np.array_equal(again, self._known)
             return same and reader.size == size and self._header(reader) == header
         return False

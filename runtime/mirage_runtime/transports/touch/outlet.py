@@ -71,7 +71,9 @@ class Outlet:
         height, width = written.picture.shape[:2]
         format_ = pixels.answered(written.header.format)
         header = dataclasses.replace(written.header, width=width, height=height, format=format_)
-        rows = self._rows_of(written.picture, header)
+        begin = headers.write(header)
+        plain = pixels.is_plain(header.format) and written.picture.shape[2] == 4
+        rows = written.picture.reshape(height, header.row)[::-1] if plain else self._converted(written.picture, header)
         assert self._writer is not None
         with self._writer.locked() as held:
             if not held:
@@ -79,7 +81,10 @@ class Outlet:
             # Newer results may have gone over it while the lock was waited for: one of them is next.
             if not written.intact():
                 return False
-            self._writer.write(headers.write(header), rows)
+            memory = self._writer.room(len(begin) + header.size)
+            target = np.frombuffer(memory, np.uint8, header.size, len(begin)).reshape(height, header.row)
+            np.copyto(target, rows)
+            memory[: len(begin)] = begin
         return True
 
     def close(self) -> None:
@@ -88,11 +93,9 @@ class Outlet:
         if writer is not None:
             writer.close()
 
-    def _rows_of(self, picture: Bytes, header: Header) -> list[memoryview]:
-        """Return the rows as they are to lie, from the bottom up: converted, where they must be."""
-        if pixels.is_plain(header.format) and picture.shape[2] == 4:
-            return [row.data.cast("B") for row in picture[::-1]]
+    def _converted(self, picture: Bytes, header: Header) -> Bytes:
+        """Return the rows as they are to lie, from the bottom up."""
         if self._rows.shape != (header.height, header.row):
             self._rows = np.empty((header.height, header.row), np.uint8)
         pixels.from_rgba8(picture, header.format, self._rows)
-        return [self._rows.data.cast("B")]
+        return self._rows

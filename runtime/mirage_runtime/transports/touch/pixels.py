@@ -6,6 +6,7 @@ hold their bytes as they are shown. A picture with one channel is grey.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from mirage_runtime.transports.touch.header import RGBA8, PixelFormat
 
 Bytes = NDArray[np.uint8]
+_BAND_BYTES: Final = 1 << 19
 _BAND: Final = 1 << 16
 """Numbers that are converted at a time: what is between the steps stays in the processor's cache."""
 
@@ -22,6 +24,13 @@ _BAND: Final = 1 << 16
 def answered(format_: PixelFormat) -> PixelFormat:
     """Return the format for a result of a frame in ``format_``: the same, but for grey pictures, which get colour."""
     return format_ if len(format_.channels) == 4 else RGBA8
+
+
+def bands(height: int, row: int) -> Iterator[slice]:
+    """Yield the rows of a picture, of ``row`` bytes each, in bands that fit into the processor's cache."""
+    step = max(1, _BAND_BYTES // row)
+    for begin in range(0, height, step):
+        yield slice(begin, min(begin + step, height))
 
 
 def is_plain(format_: PixelFormat) -> bool:

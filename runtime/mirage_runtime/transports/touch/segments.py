@@ -7,7 +7,6 @@ a directory of its own in shared memory; files with the same bytes serve tests a
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -28,8 +27,11 @@ class Reader(Protocol):
     def locked(self) -> AbstractContextManager[bool]:
         """Keep its writer out; gives False at once where somebody else has the lock."""
 
-    def read(self, offset: int, into: Sequence[memoryview]) -> None:
-        """Copy from ``offset`` on into one buffer after the other; raises `TouchError` where the memory ends before."""
+    def read(self, offset: int, into: memoryview) -> None:
+        """Fill a buffer with what is at ``offset``; raises `TouchError` where the memory ends before."""
+
+    def view(self, offset: int, size: int) -> memoryview | None:
+        """Return the memory itself, where nobody can cut it short; else None. For as long as the lock is held."""
 
     def is_current(self) -> bool:
         """Whether the name still means this memory."""
@@ -44,8 +46,8 @@ class Writer(Protocol):
     def locked(self) -> AbstractContextManager[bool]:
         """Keep its readers out; gives False where one of them does not let go of the lock for a second."""
 
-    def write(self, header: bytes, rows: Sequence[memoryview]) -> None:
-        """Write a header and rows behind it; the memory grows where it has to.
+    def room(self, size: int) -> memoryview:
+        """Return the memory's first ``size`` bytes, writable; it grows where it has to.
 
         Raises `TouchError` where there is no room, or the memory is not ours any more.
         """

@@ -16,7 +16,7 @@ import string
 import struct
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 from mirage_runtime.transports.touch.header import TouchError
@@ -185,13 +185,15 @@ class WindowsReader(_Segment):
         """Keep its writer out; gives False at once where somebody else has the mutex."""
         return self._holding(0)
 
-    def read(self, offset: int, into: Sequence[memoryview]) -> None:
-        """Copy from ``offset`` on into one buffer after the other."""
-        if self._data is None or offset + sum(map(len, into)) > self.size:
+    def read(self, offset: int, into: memoryview) -> None:
+        """Fill a buffer with what is at ``offset``."""
+        into[:] = self.view(offset, len(into))
+
+    def view(self, offset: int, size: int) -> memoryview:
+        """Return the memory itself: what is mapped cannot be cut short here."""
+        if self._data is None or offset + size > self.size:
             raise TouchError("it became shorter while it was being read")
-        for buffer in into:
-            buffer[:] = self._data.memory[offset : offset + len(buffer)]
-            offset += len(buffer)
+        return self._data.memory[offset : offset + size]
 
     def is_current(self) -> bool:
         """Whether the name still means this memory, as far as can be told."""
@@ -228,24 +230,18 @@ class WindowsWriter(_Segment):
         """Keep its readers out; gives False where one of them does not let go of the mutex for a second."""
         return self._holding(_PATIENCE)
 
-    def write(self, header: bytes, rows: Sequence[memoryview]) -> None:
-        """Write a header and rows behind it; raises `TouchError` where there is no room."""
-        memory = self._fitted(len(header) + sum(map(len, rows)))
-        offset = len(header)
-        for row in rows:
-            memory[offset : offset + len(row)] = row
-            offset += len(row)
-        memory[: len(header)] = header
+    def room(self, size: int) -> memoryview:
+        """Return the first ``size`` bytes, of memory of another name where the one that there is is too small.
 
-    def _fitted(self, size: int) -> memoryview:
-        """Return memory of at least ``size`` bytes, under another name where the one that there is is too small."""
+        Raises `TouchError` where there is no room.
+        """
         letters = self._told()[0]
         for _ in range(8):
             if self._data is None:
                 self._data = self._kernel.create(f"{PREFIX}{self._name}{letters}", size)
             if self._data is not None and len(self._data.memory) >= size:
                 self._tell(letters, detach=False)
-                return self._data.memory
+                return self._data.memory[:size]
             if self._data is not None:
                 self._kernel.close(self._data)
                 self._data = None
