@@ -1,7 +1,8 @@
 """Install what some tests need and pip does not bring (`make tools`). Run it as often as you like.
 
 Chromium and Xvfb are the system's own packages, installed with apt, which needs root; links to them in the user's cache
-are where the tests look first. Godot is unpacked into that cache where there is none on PATH, which needs no root.
+are where the tests look first. Godot and glslang are unpacked into that cache where there are none on PATH, which needs
+no root.
 
 Where something cannot be installed it says so in one line and exits with 0: the tests that need it are skipped then,
 and say so.
@@ -16,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import glslang
 import godot
 import unity
 from find import COMMANDS, find, place
@@ -41,6 +43,10 @@ def main() -> None:
         print(f"{tool}: {path}")
     problem = unity.install()
     print(f"C#: {unity.compiler() if problem is None else f'not installed: {problem}; its tests will be skipped'}")
+    problem = glslang.install()
+    print(
+        f"glslang: {glslang.validator() if problem is None else f'not installed: {problem}; shaders will not be read'}"
+    )
     print(f"{ENCODER}: {_encoder()}")
 
 

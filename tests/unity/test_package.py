@@ -61,11 +61,17 @@ def test_assembly_definitions_are_in_order() -> None:
     assert core["noEngineReferences"]
     assert core["allowUnsafeCode"]
     assert not core["references"]
-    assert definitions["Mirage.Tests"]["defineConstraints"] == ["UNITY_INCLUDE_TESTS"]
+    assert "Mirage.Core" in definitions["Mirage"]["references"]
+    defines = {each["define"] for each in definitions["Mirage"]["versionDefines"]}
+    used = set(re.findall(r"MIRAGE_(?:URP|HDRP)\w*", "".join(path.read_text() for path in PACKAGE.rglob("*.cs"))))
+    assert used == defines
+    assert definitions["Mirage.Editor"]["includePlatforms"] == ["Editor"]
+    for tests in ("Mirage.Tests", "Mirage.Components.Tests"):
+        assert definitions[tests]["defineConstraints"] == ["UNITY_INCLUDE_TESTS"]
 
 
 def test_sources_are_short_and_quiet() -> None:
-    for path in (*PACKAGE.rglob("*.cs"), *(INTEGRATION / "tests").glob("*.cs")):
+    for path in (*PACKAGE.rglob("*.cs"), *(INTEGRATION / "tests").rglob("*.cs")):
         text = path.read_text()
         if not path.name.endswith(".g.cs"):
             assert text.count("\n") <= LONGEST, path

@@ -26,6 +26,7 @@ namespace Mirage.Tests
                 case "probe": Probe.Run(arguments.Skip(1).ToArray()); break;
                 case "reconnect": Faults.Reconnect(At(1), At(2)); break;
                 case "leave": Faults.Leave(At(1), At(2), int.Parse(At(3))); break;
+                case "capturing": Capturing.Run(At(1)); break;
                 case "nunit": NUnitRunner.Run(At(1)); break;
                 case "bench": Bench.Run(At(1), arguments.Length > 2 ? double.Parse(At(2)) : 5); return 0;
                 default: Report.Fail($"there is no test {At(0)}"); break;

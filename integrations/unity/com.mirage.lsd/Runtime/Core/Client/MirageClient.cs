@@ -100,6 +100,9 @@ namespace Mirage
             }
         }
 
+        /// <summary>Frames that are on their way now.</summary>
+        public int InFlight => _session.InFlight;
+
         /// <summary>What the last ten seconds were like. Taking them costs a sort, and allocates nothing.</summary>
         public Statistics Statistics
         {

@@ -46,6 +46,7 @@ namespace Mirage
 
         /// <summary>The connection there is, or is about to be.</summary>
         public Conversation? Talk { get; private set; }
+        public int InFlight { get { lock (Gate) return Talk?.Scheduler.InFlight ?? 0; } }
 
         /// <summary>The server's hello; null before the first.</summary>
         public Message? Server { get; set; }

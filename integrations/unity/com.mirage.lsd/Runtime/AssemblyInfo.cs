@@ -1,0 +1,4 @@
+using System.Runtime.CompilerServices;
+
+[assembly: InternalsVisibleTo("Mirage.Editor")]
+[assembly: InternalsVisibleTo("Mirage.Components.Tests")]
