@@ -64,9 +64,7 @@ Host = Annotated[str, typer.Option(help="Address to listen on. Beyond this machi
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
 ModelName = Annotated[
     str,
-    typer.Option(
-        "--model", metavar="NAME|PATH", help="lsd-mini, a Stable Diffusion's path, or echo: untouched."
-    ),
+    typer.Option("--model", metavar="NAME|PATH", help="lsd-mini, a Stable Diffusion's path, or echo: untouched."),
 ]
 Vae = Annotated[
     str | None, typer.Option(metavar="FOLDER", help="Another autoencoder for the model, such as TAESD: far faster.")
