@@ -5,9 +5,9 @@ namespace UnityEditor
 {
     public enum MessageType { None, Info, Warning, Error }
 
-    [AttributeUsage(AttributeTargets.Class)] public sealed class CustomEditor : Attribute { public CustomEditor(Type inspectedType) { } }
+    public class CustomEditor : Attribute { public CustomEditor(Type inspectedType) { } }
 
-    public class Editor : UnityEngine.Object
+    public class Editor : ScriptableObject
     {
         public UnityEngine.Object target { get; set; }
         public virtual void OnInspectorGUI() { }
@@ -15,15 +15,15 @@ namespace UnityEditor
         public bool DrawDefaultInspector() => false;
     }
 
-    public static class EditorStyles { public static GUIStyle boldLabel => null; }
+    public sealed class EditorStyles { public static GUIStyle boldLabel => null; }
 
-    public static class EditorApplication
+    public sealed class EditorApplication
     {
         public delegate void CallbackFunction();
         public static CallbackFunction update;
     }
 
-    public static class EditorGUILayout
+    public sealed class EditorGUILayout
     {
         public static void Space() { }
         public static void HelpBox(string message, MessageType type) { }

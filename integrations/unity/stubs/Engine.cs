@@ -44,8 +44,8 @@ namespace Unity.Collections.LowLevel.Unsafe
 {
     public static class NativeArrayUnsafeUtility
     {
-        public static unsafe void* GetUnsafePtr<T>(NativeArray<T> nativeArray) where T : struct => (void*)nativeArray.Memory;
-        public static unsafe void* GetUnsafeReadOnlyPtr<T>(NativeArray<T> nativeArray) where T : struct => (void*)nativeArray.Memory;
+        public static unsafe void* GetUnsafePtr<T>(this NativeArray<T> nativeArray) where T : struct => (void*)nativeArray.Memory;
+        public static unsafe void* GetUnsafeReadOnlyPtr<T>(this NativeArray<T> nativeArray) where T : struct => (void*)nativeArray.Memory;
     }
 }
 
@@ -63,15 +63,15 @@ namespace UnityEngine
     public enum LightType { Spot, Directional, Point }
     public enum PrimitiveType { Sphere, Capsule, Cylinder, Cube, Plane, Quad }
 
-    public class PropertyAttribute : Attribute { }
-    [AttributeUsage(AttributeTargets.Field)] public sealed class SerializeField : Attribute { }
+    [AttributeUsage(AttributeTargets.Field)] public abstract class PropertyAttribute : Attribute { }
+    public sealed class SerializeField : Attribute { }
     [AttributeUsage(AttributeTargets.Field)] public class TooltipAttribute : PropertyAttribute { public TooltipAttribute(string tooltip) { } }
-    [AttributeUsage(AttributeTargets.Field)] public class HeaderAttribute : PropertyAttribute { public HeaderAttribute(string header) { } }
+    [AttributeUsage(AttributeTargets.Field, AllowMultiple = true)] public class HeaderAttribute : PropertyAttribute { public HeaderAttribute(string header) { } }
     [AttributeUsage(AttributeTargets.Field)] public sealed class RangeAttribute : PropertyAttribute { public RangeAttribute(float min, float max) { } }
     [AttributeUsage(AttributeTargets.Field)] public sealed class MinAttribute : PropertyAttribute { public MinAttribute(float min) { } }
     [AttributeUsage(AttributeTargets.Field)] public sealed class TextAreaAttribute : PropertyAttribute { public TextAreaAttribute(int minLines, int maxLines) { } }
     public sealed class AddComponentMenu : Attribute { public AddComponentMenu(string menuName) { } }
-    [AttributeUsage(AttributeTargets.Class)] public sealed class DisallowMultipleComponent : Attribute { }
+    [AttributeUsage(AttributeTargets.Class, Inherited = false)] public sealed class DisallowMultipleComponent : Attribute { }
     [AttributeUsage(AttributeTargets.Class)] public class DefaultExecutionOrder : Attribute { public DefaultExecutionOrder(int order) { } }
 
     public class Object
@@ -88,6 +88,8 @@ namespace UnityEngine
         public override int GetHashCode() => 0;
     }
 
+    public class ScriptableObject : Object { }
+
     public class Component : Object
     {
         public Transform transform => gameObject.transform;
@@ -100,6 +102,7 @@ namespace UnityEngine
 
     public class Transform : Component
     {
+        protected Transform() { }
         public Vector3 position { get; set; }
         public Vector3 localScale { get; set; }
         public void SetParent(Transform parent, bool worldPositionStays) => parent.gameObject.Adopt(gameObject);
@@ -192,6 +195,7 @@ namespace UnityEngine
 
     public class Texture : Object
     {
+        protected Texture() { }
         public virtual int width { get; set; }
         public virtual int height { get; set; }
         public virtual TextureDimension dimension { get; set; }
@@ -223,15 +227,16 @@ namespace UnityEngine
 
     public class RenderTexture : Texture
     {
-        readonly GraphicsFormat _format;
-
         public RenderTexture(int width, int height, int depth, GraphicsFormat format)
         {
-            (this.width, this.height, _format, dimension) = (width, height, format, TextureDimension.Tex2D);
+            (this.width, this.height, graphicsFormat, dimension) = (width, height, format, TextureDimension.Tex2D);
             Alive.Count++;
         }
 
-        public override GraphicsFormat graphicsFormat => _format;
+        public override int width { get; set; }
+        public override int height { get; set; }
+        public override TextureDimension dimension { get; set; }
+        public new GraphicsFormat graphicsFormat { get; set; } // hides the texture's, which is virtual
         public bool bindTextureMS { get; set; }
         public bool Create() => true;
         public void Release() { }
@@ -303,20 +308,20 @@ namespace UnityEngine
         public void RemoveCommandBuffer(CameraEvent evt, CommandBuffer buffer) { }
     }
 
-    public static class GL { public static Matrix4x4 GetGPUProjectionMatrix(Matrix4x4 proj, bool renderIntoTexture) => proj; }
-    public static class Graphics { public static void ExecuteCommandBuffer(CommandBuffer buffer) { } }
-    public static class Resources { public static T Load<T>(string path) where T : Object => Activator.CreateInstance<T>(); }
-    public static class Application { public static bool isPlaying => true; public static string unityVersion => ""; }
-    public static class QualitySettings { public static ColorSpace activeColorSpace => default; }
+    public sealed class GL { public static Matrix4x4 GetGPUProjectionMatrix(Matrix4x4 proj, bool renderIntoTexture) => proj; }
+    public class Graphics { public static void ExecuteCommandBuffer(CommandBuffer buffer) { } }
+    public sealed class Resources { public static T Load<T>(string path) where T : Object => Activator.CreateInstance<T>(); }
+    public class Application { public static bool isPlaying => true; public static string unityVersion => ""; }
+    public sealed class QualitySettings : Object { public static ColorSpace activeColorSpace => default; }
 
-    public static class SystemInfo
+    public sealed class SystemInfo
     {
         public static bool supportsAsyncGPUReadback => true;
         public static bool usesReversedZBuffer => true;
         public static GraphicsDeviceType graphicsDeviceType => default;
     }
 
-    public static class Time
+    public class Time
     {
         public static int frameCount => (int)(unscaledTimeAsDouble * 60);
         public static float time => 0;
@@ -325,14 +330,14 @@ namespace UnityEngine
         public static double unscaledTimeAsDouble => Stopwatch.GetTimestamp() / (double)Stopwatch.Frequency;
     }
 
-    public static class Debug
+    public class Debug
     {
         public static void Log(object message) { }
         public static void LogWarning(object message, Object context) { }
     }
 
-    public class GUILayoutOption { }
-    public static class GUILayout { public static bool Button(string text, params GUILayoutOption[] options) => false; }
+    public sealed class GUILayoutOption { }
+    public class GUILayout { public static bool Button(string text, params GUILayoutOption[] options) => false; }
     public sealed class GUIStyle { }
 }
 
@@ -340,26 +345,42 @@ namespace UnityEngine.Events
 {
     public delegate void UnityAction<T0>(T0 arg0);
 
-    public class UnityEvent<T0>
+    [Serializable] public abstract class UnityEventBase { }
+
+    [Serializable]
+    public class UnityEvent<T0> : UnityEventBase
     {
-        UnityAction<T0> _calls;
+        [NonSerialized] UnityAction<T0> _calls;
         public void AddListener(UnityAction<T0> call) => _calls += call;
         public void RemoveListener(UnityAction<T0> call) => _calls -= call;
         public void Invoke(T0 arg0) => _calls?.Invoke(arg0);
     }
 }
 
+namespace UnityEngine.EventSystems
+{
+    public abstract class UIBehaviour : MonoBehaviour { }
+}
+
 namespace UnityEngine.UI
 {
-    public class RawImage : Behaviour
+    public abstract class Graphic : EventSystems.UIBehaviour
     {
-        public Texture texture { get; set; }
         public virtual Color color { get; set; }
         public virtual bool raycastTarget { get; set; }
     }
 
-    public class AspectRatioFitter : Behaviour
+    public abstract class MaskableGraphic : Graphic { }
+
+    public class RawImage : MaskableGraphic
     {
+        protected RawImage() { }
+        public Texture texture { get; set; }
+    }
+
+    public class AspectRatioFitter : EventSystems.UIBehaviour
+    {
+        protected AspectRatioFitter() { }
         public enum AspectMode { None, WidthControlsHeight, HeightControlsWidth, FitInParent, EnvelopeParent }
         public AspectMode aspectMode { get; set; }
         public float aspectRatio { get; set; }

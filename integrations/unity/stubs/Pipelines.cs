@@ -23,15 +23,20 @@ namespace UnityEngine.Rendering
 #if MIRAGE_URP_17
     public class UnsafeCommandBuffer { }
     public struct CommandBufferHelpers { public static CommandBuffer GetNativeCommandBuffer(UnsafeCommandBuffer baseBuffer) => null; }
-    public class ContextItem { }
-    public class ContextContainer { public T Get<T>() where T : ContextItem, new() => null; }
+    public abstract class ContextItem { public abstract void Reset(); }
+
+    public class ContextContainer : IDisposable
+    {
+        public T Get<T>() where T : ContextItem, new() => null;
+        public void Dispose() { }
+    }
 #endif
 }
 
 #if MIRAGE_URP_17
 namespace UnityEngine.Rendering.RenderGraphModule
 {
-    [Flags] public enum AccessFlags { None = 0, Read = 1, Write = 2 }
+    [Flags] public enum AccessFlags { None = 0, Read = 1, Write = 2, Discard = 4 }
 
     public struct TextureHandle
     {
@@ -39,7 +44,13 @@ namespace UnityEngine.Rendering.RenderGraphModule
         public static implicit operator RenderTargetIdentifier(TextureHandle texture) => default;
     }
 
-    public struct UnsafeGraphContext { public UnsafeCommandBuffer cmd; }
+    public class UnsafeGraphContext
+    {
+#pragma warning disable 649 // Unity itself sets it
+        public UnsafeCommandBuffer cmd;
+#pragma warning restore 649
+    }
+
     public delegate void BaseRenderFunc<PassData, ContextType>(PassData data, ContextType renderGraphContext) where PassData : class, new();
 
     public interface IBaseRenderGraphBuilder : IDisposable
@@ -77,6 +88,7 @@ namespace UnityEngine.Rendering.Universal
     {
         public TextureHandle cameraDepthTexture => default;
         public TextureHandle motionVectorColor { get; set; }
+        public override void Reset() { }
     }
 #endif
     public class UniversalRenderPipelineAsset : RenderPipelineAsset { }

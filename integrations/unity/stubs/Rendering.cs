@@ -14,7 +14,7 @@ namespace UnityEngine.Experimental.Rendering
         R32G32B32A32_SFloat = 52,
     }
 
-    public static class GraphicsFormatUtility { public static bool IsIntegerFormat(GraphicsFormat format) => false; }
+    public class GraphicsFormatUtility { public static bool IsIntegerFormat(GraphicsFormat format) => false; }
 }
 
 namespace UnityEngine.Rendering
@@ -26,7 +26,7 @@ namespace UnityEngine.Rendering
     public struct RenderTargetIdentifier { public static implicit operator RenderTargetIdentifier(Texture tex) => default; }
 
     public struct AsyncGPUReadbackRequest { public bool hasError => false; }
-    
+
     public static class AsyncGPUReadback
     {
         internal static readonly Queue<Action<AsyncGPUReadbackRequest>> Waiting = new Queue<Action<AsyncGPUReadbackRequest>>();
@@ -55,8 +55,8 @@ namespace UnityEngine.Rendering
             AsyncGPUReadback.Waiting.Enqueue(callback);
     }
 
-    public abstract class RenderPipelineAsset : Object { }
-    public static class GraphicsSettings { public static RenderPipelineAsset currentRenderPipeline => null; }
+    public abstract class RenderPipelineAsset : ScriptableObject { }
+    public sealed class GraphicsSettings : Object { public static RenderPipelineAsset currentRenderPipeline => null; }
 
     public struct ScriptableRenderContext
     {
