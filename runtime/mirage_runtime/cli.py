@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from mirage_protocol import PARAMETERS, ProtocolError
@@ -74,7 +82,7 @@ Lora = Annotated[
 ]
 Sampling = Annotated[str, typer.Option(help="How the model is sampled: auto, turbo, lcm or ddim.")]
 Guidance = Annotated[str, typer.Option(help="How guidance is computed: residual, full (twice the work) or off.")]
-Engine = Annotated[str, typer.Option(help="What computes the model: auto, openvino or torch.")]
+Engine = Annotated[str, typer.Option(help="What computes the model: auto, openvino, torch or tensorrt.")]
 Token = Annotated[str | None, typer.Option(envvar="MIRAGE_TOKEN", help="Secret that clients must give.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the engine; default: one a physical core.")]
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
@@ -319,6 +327,51 @@ def run(
     cuts = f", {report.resets} cuts" if report.resets else ""
     summary = f"{target}: {report.frames} frames{cuts} at {rate:.1f} a second; p50 of each stage: {stages}"
     errors.print(_plain(summary), highlight=False, soft_wrap=True)
+
+
+@app.command("compile")
+def compile_(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The path of a Stable Diffusion.")],
+    engine: Annotated[str, typer.Option(help="What to compile for: tensorrt or openvino.")] = "tensorrt",
+    size: Annotated[str, typer.Option(metavar="WxH", help="The size that it is to be fastest at.")] = "512x512",
+    target: Annotated[
+        list[str] | None, typer.Option("--targets", metavar="SM", help="Cards, such as sm89,sm120; default: all.")
+    ] = None,
+    vae: Vae = None,
+    lora: Lora = None,
+    sampling: Sampling = "auto",
+) -> None:
+    """Compile a model for a graphics card (or a processor): export, compare with torch, build, keep."""
+    from mirage_runtime.models.diffusion.files import look_at
+
+    width, height = (max(64, round(side / 64) * 64) for side in parse_size(size))
+    chosen = ModelConfig(model, engine, diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling))
+    targets = [name for text in target or () for name in text.split(",") if name]
+    files = look_at(chosen)
+    try:
+        from mirage_runtime.compile import compiling
+    except ImportError as error:
+        raise MirageRuntimeError(
+            f"this needs more packages ({error.name}): pip install 'mirage-lsd[diffusion,tensorrt]'"
+        ) from None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing half-written stays then either
+    recipe = compiling.recipe_of(files, engine, (height, width), targets)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=1.0)
+            bar.update(tasks[stage], completed=done)
+
+        report = compiling.compile_model(files, recipe, show)
+    told = (
+        "was there already" if report.difference is None else f"differs from torch by {report.difference:.1g} at most"
+    )
+    low, high = recipe.smallest, recipe.largest
+    sizes = f"{low[1]}x{low[0]} to {high[1]}x{high[0]}"
+    errors.print(_plain(f"{report.folder}: {recipe.library}, {sizes}, {told}"), highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

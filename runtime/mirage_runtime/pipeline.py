@@ -123,6 +123,9 @@ class Pipeline:
             scale = min(1.0, (self._max_pixels / (height * width)) ** 0.5)
         multiple, smallest = self.model.multiple, self.model.smallest
         fitted = [max(smallest, round(side * scale / multiple) * multiple) for side in (height, width)]
+        if self.model.limits is not None:
+            least, most = self.model.limits
+            fitted = [min(max(side, low), high) for side, low, high in zip(fitted, least, most, strict=True)]
         return fitted[0], fitted[1]
 
 

@@ -17,6 +17,7 @@ class Inverting:
     multiple = 16
     smallest = 32
     takes_strength = False
+    limits = None
     description = "inverts"
 
     def __init__(self):

@@ -27,13 +27,20 @@ class OpenVinoEngine:
     """Runs one ONNX model on the CPU through OpenVINO. Not for several threads at once."""
 
     def __init__(
-        self, model: Path, *, threads: int | None = None, cache_dir: Path | None = None, grid: int = 4
+        self,
+        model: Path,
+        *,
+        threads: int | None = None,
+        cache_dir: Path | None = None,
+        grid: int = 4,
+        precise: bool = False,
     ) -> None:
         """Load ``model``; compile nothing yet.
 
         A graph's free NCHW inputs have a sample every ``grid`` pixels of the frame. ``threads`` is the number of CPU
-        threads, by default one a core that this process may use. ``cache_dir`` keeps compiled graphs. Raises
-        :class:`EngineError` for a model that is missing or no ONNX model, and where OpenVINO is not installed.
+        threads, by default one a core that this process may use. ``cache_dir`` keeps compiled graphs. ``precise``:
+        numbers of 32 bits in any case. Raises :class:`EngineError` for a model that is missing or no ONNX model, and
+        where OpenVINO is not installed.
         """
         _silence_telemetry()
         try:
@@ -44,8 +51,9 @@ class OpenVinoEngine:
             raise EngineError(f"there is no model at {model}")
         self._core = openvino.Core()
         try:
-            self._graph_bytes = model.read_bytes()
-            inputs = self._core.read_model(self._graph_bytes, b"").inputs
+            # Weights in a file of their own are found beside the graph's.
+            self._graph = str(model) if Path(f"{model}.data").exists() else model.read_bytes()
+            inputs = self._read().inputs
         except Exception as error:
             raise EngineError(f"{model} is not a model that OpenVINO can read: {_first_line(error)}") from error
         self._inputs = {
@@ -55,7 +63,7 @@ class OpenVinoEngine:
         self._model = model
         self._grid = grid
         self._threads = threads or usable_cores()
-        half = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        half = not precise and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
@@ -82,6 +90,11 @@ class OpenVinoEngine:
         """Run the graph once; see :class:`mirage_runtime.engines.Engine`."""
         return self._at(size).run(inputs)
 
+    def _read(self) -> Any:
+        if isinstance(self._graph, bytes):
+            return self._core.read_model(self._graph, b"")
+        return self._core.read_model(self._graph)
+
     def _at(self, size: Size) -> _Compiled:
         """The graph compiled for ``size``, making room for it if need be."""
         compiled = self._compiled.get(size)
@@ -98,7 +111,7 @@ class OpenVinoEngine:
         height, width = size
         shapes = {name: _fixed(shape, height, width, self._grid) for name, (_, shape) in self._inputs.items()}
         try:
-            graph = self._core.read_model(self._graph_bytes, b"")
+            graph = self._read()
             graph.reshape(shapes)
             request = self._core.compile_model(graph, "CPU", self._settings).create_infer_request()
         except Exception as error:

@@ -22,6 +22,11 @@ _WARM_UPS: Final = 3
 Shapes = Callable[[Size], Mapping[str, tuple[tuple[int, ...], torch.dtype]]]
 
 
+def has_gpu() -> bool:
+    """Whether torch has an NVIDIA GPU here."""
+    return torch.cuda.is_available()
+
+
 class TorchEngine:
     """One module. Not for several threads at once."""
 

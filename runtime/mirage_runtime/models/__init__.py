@@ -132,6 +132,8 @@ class Model(Protocol):
 
     multiple: int
     smallest: int
+    limits: tuple[tuple[int, int], tuple[int, int]] | None
+    """The smallest and largest (height, width) that it works at; None for any."""
     takes_strength: bool
     """Whether a frame's strength steers the model itself; else its picture is mixed with the frame."""
 
@@ -262,4 +264,4 @@ def load(config: ModelConfig) -> Transform:
 
 
 MODEL_NAMES = ("lsd-mini", "echo")
-ENGINE_NAMES = ("auto", "openvino", "torch")
+ENGINE_NAMES = ("auto", "openvino", "torch", "tensorrt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,15 +57,21 @@ class ModelFiles:
         kind = "Stable Diffusion XL" if self.family == "sdxl" else "Stable Diffusion"
         return ModelCard(self.name, f"{kind}, sampled as {sampled}", planes=("depth", "ids", "motion"))
 
-    def weight_files(self) -> list[Path]:
-        """Return every file that a result depends on, in a fixed order."""
-        folders = [self.path / part for part in _PARTS[self.family] if part != "vae"]
-        own = [self.path] if self.single_file else []
-        found = [
-            file for folder in [*folders, self.vae] if folder.is_dir() for file in sorted(folder.iterdir())
-            if file.suffix in (".safetensors", ".json", ".txt")
-        ]  # fmt: skip
-        return [*own, *found, *(file for file, _ in self.loras)]
+    def network_files(self) -> list[Path]:
+        """Return every file that the networks are made of, text encoders apart, in a fixed order."""
+        if self.single_file:
+            return [self.path, *(file for file, _ in self.loras)]
+        unet = self.path / "unet"
+        configs = [unet / "config.json", self.vae / "config.json"]
+        return [*configs, *weight_files(unet), *weight_files(self.vae), *(file for file, _ in self.loras)]
+
+    def bytes_of_networks(self) -> list[int]:
+        """Return the bytes of the weights as f32, a file each."""
+        found = []
+        for file in self.network_files():
+            if file.suffix == ".safetensors":
+                found.append(sum(4 * math.prod(tensor.shape) for tensor in weights.tensors(file).values()))
+        return found
 
 
 def look_at(config: ModelConfig) -> ModelFiles:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirage_kernels import noise as kernels
-from mirage_runtime.engines import Array, Engine, on_host
+from mirage_runtime.engines import Array, Engine, Size, on_host
 from mirage_runtime.errors import MirageRuntimeError
 from mirage_runtime.models import UNSTEERED, Image, Steering
 from mirage_runtime.models.diffusion import schedule as sampling
@@ -38,8 +38,8 @@ class Conditions(Protocol):
     def __call__(self, prompt: str) -> Floats:
         """Return a prompt's condition, a flat vector."""
 
-    def split(self, condition: Floats) -> dict[str, Floats]:
-        """Return a condition as inputs by name."""
+    def split(self, condition: Floats, size: Size) -> dict[str, Floats]:
+        """Return a condition as inputs by name, for pictures of (height, width)."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,20 @@ class StableDiffusion:
     takes_strength = True
 
     def __init__(
-        self, schedule: Schedule, engines: Engines, text: Conditions, *, name: str, guidance: str = "residual"
+        self,
+        schedule: Schedule,
+        engines: Engines,
+        text: Conditions,
+        *,
+        name: str,
+        guidance: str = "residual",
+        limits: tuple[Size, Size] | None = None,
     ) -> None:
-        """Put a model together. ``guidance``: how a frame's guidance scale is followed where it is not 1."""
+        """Put a model together.
+
+        ``guidance``: how a frame's guidance scale is followed where it is not 1. ``limits``: the smallest and largest
+        (height, width) that its engines take.
+        """
         if guidance not in GUIDANCES:
             raise MirageRuntimeError(f"there is no guidance '{guidance}': there are {', '.join(GUIDANCES)}")
         self.name = name
@@ -75,6 +86,7 @@ class StableDiffusion:
         self._engines = engines
         self._text = text
         self._guidance = guidance
+        self.limits = limits
         self._known = lru_cache(maxsize=16)(text)
 
     @property
@@ -154,7 +166,7 @@ class StableDiffusion:
 
     def _predicted(self, size: tuple[int, int], latent: Array, timestep: int, condition: Floats) -> Array:
         inputs: Mapping[str, Any] = {"latent": latent, "timestep": np.array([timestep], np.int64)}
-        return self._engines.predict.run(size, {**inputs, **self._text.split(condition)})
+        return self._engines.predict.run(size, {**inputs, **self._text.split(condition, size)})
 
 
 class _Noises:

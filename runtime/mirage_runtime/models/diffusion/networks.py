@@ -49,7 +49,8 @@ class Encode(nn.Module):
 
     def forward(self, picture: Tensor) -> Tensor:
         """Return the latent of a picture."""
-        pixels = picture.permute(0, 3, 1, 2).to(self.vae.dtype) / 127.5 - 1.0
+        # TensorRT takes bytes, but does nothing with them but make other numbers of them.
+        pixels = picture.to(self.vae.dtype).permute(0, 3, 1, 2) / 127.5 - 1.0
         encoded = self.vae.encode(pixels)
         latent: Tensor = encoded.latents if self.tiny else encoded.latent_dist.mode()
         scaled: Tensor = latent * self.factor
@@ -68,7 +69,7 @@ class Decode(nn.Module):
         """Return the picture of a latent."""
         pixels = self.vae.decode(latent / self.factor).sample
         levels = (pixels * 127.5 + 127.5).clamp(0.0, 255.0).round()
-        picture: Tensor = levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        picture: Tensor = levels.permute(0, 2, 3, 1).contiguous().to(torch.uint8)
         return picture
 
 
@@ -101,15 +102,28 @@ class Predict(nn.Module):
 
 
 class PredictXl(Predict):
-    """The same of SDXL, which is told the text as a whole and the picture's size as well."""
+    """The same of SDXL, which is told the text as a whole and six numbers of the picture's size behind it."""
+
+    def __init__(self, unet: Any) -> None:
+        super().__init__(unet)
+        unet.add_time_proj = _InKind(unet.add_time_proj)
 
     def forward(self, latent: Tensor, timestep: Tensor, text: Tensor, pooled: Tensor) -> Tensor:  # type: ignore[override]
         """Return what is predicted."""
-        height, width = latent.shape[2] * 8, latent.shape[3] * 8
-        # As large as it was, cut nowhere, wanted at that size (Podell et al. 2023, arXiv:2307.01952, section 2.2).
-        sizes = torch.tensor([height, width, 0, 0, height, width], dtype=latent.dtype, device=latent.device)
-        added = {"text_embeds": pooled, "time_ids": sizes[None].expand(latent.shape[0], -1)}
+        added = {"text_embeds": pooled[:, :-6], "time_ids": pooled[:, -6:]}
         return self._predicted(latent, timestep, text, added)
+
+
+class _InKind(nn.Module):
+    """A module whose output is of its input's kind: torch joins numbers of two kinds, an exported graph does not."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, value: Tensor) -> Tensor:
+        result: Tensor = self.module(value)
+        return result.to(value.dtype)
 
 
 def load(files: ModelFiles) -> Networks:

@@ -6,6 +6,7 @@ the other and, for SDXL, the text as a whole behind them.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +59,8 @@ class TextEncoder:
         self.tokens = int(self._encoders[0].network.config.max_position_embeddings)
         self.width = sum(int(encoder.network.config.hidden_size) for encoder in self._encoders)
         """Numbers to a token."""
-        self.pooled = int(self._encoders[1].network.config.projection_dim) if len(self._encoders) > 1 else 0
-        """Numbers of the text as a whole; 0 for a network that is not told it."""
+        self.pooled = int(self._encoders[1].network.config.projection_dim) + 6 if len(self._encoders) > 1 else 0
+        """Numbers of the text as a whole, and the picture's size behind them; 0 for a network that is not told."""
 
     def __call__(self, prompt: str) -> Floats:
         """Return the condition of a prompt: f32 ``(tokens * width + pooled,)``."""
@@ -72,11 +73,26 @@ class TextEncoder:
         joined = torch.cat([first.tokens(prompt), hidden], dim=-1)
         return np.concatenate([_array(joined).reshape(-1), _array(pooled)])
 
-    def split(self, condition: Floats) -> dict[str, Floats]:
-        """Return a condition as the inputs of the network that it is for."""
-        size = self.tokens * self.width
-        inputs = {"text": condition[:size].reshape(1, self.tokens, self.width)}
-        return inputs | ({"pooled": condition[None, size:]} if len(condition) > size else {})
+    def split(self, condition: Floats, size: tuple[int, int]) -> dict[str, Floats]:
+        """Return a condition as the inputs of the network that it is for, for pictures of (height, width)."""
+        end = self.tokens * self.width
+        inputs = {"text": condition[:end].reshape(1, self.tokens, self.width)}
+        if not self.pooled:
+            return inputs
+        # As large as it was, cut nowhere, wanted at that size (Podell et al. 2023, arXiv:2307.01952, section 2.2).
+        sizes = np.array([*size, 0, 0, *size], np.float32)
+        return inputs | {"pooled": np.concatenate([condition[end:], sizes])[None]}
+
+
+def sizes_of(files: ModelFiles) -> tuple[int, int, int]:
+    """Return tokens, numbers to a token and numbers of the text as a whole, from the encoders' descriptions alone."""
+    configs = [
+        json.loads((files.path / f"text_encoder{which}" / "config.json").read_text())
+        for which in (("", "_2") if files.family == "sdxl" else ("",))
+    ]
+    width = sum(int(config["hidden_size"]) for config in configs)
+    pooled = int(configs[1]["projection_dim"]) + 6 if len(configs) > 1 else 0
+    return int(configs[0]["max_position_embeddings"]), width, pooled
 
 
 def _encoder(files: ModelFiles, which: str) -> _Encoder:

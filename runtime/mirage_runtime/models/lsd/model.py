@@ -39,6 +39,7 @@ class LsdMini:
     """Frames' height and width must be multiples of this."""
     smallest = 32
     takes_strength = False
+    limits: tuple[tuple[int, int], tuple[int, int]] | None = None
     """Frames' height and width must be this at least."""
 
     def __init__(
