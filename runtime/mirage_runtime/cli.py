@@ -82,6 +82,9 @@ Lora = Annotated[
 ]
 Sampling = Annotated[str, typer.Option(help="How the model is sampled: auto, turbo, lcm or ddim.")]
 Guidance = Annotated[str, typer.Option(help="How guidance is computed: residual, full (twice the work) or off.")]
+Still = Annotated[
+    float, typer.Option(min=0.0, max=255.0, help="Levels that a source may change and count as still; 0: none.")
+]
 Engine = Annotated[str, typer.Option(help="What computes the model: auto, openvino, torch or tensorrt.")]
 Token = Annotated[str | None, typer.Option(envvar="MIRAGE_TOKEN", help="Secret that clients must give.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the engine; default: one a physical core.")]
@@ -116,6 +119,7 @@ def serve(
     lora: Lora = None,
     sampling: Sampling = "auto",
     guidance: Guidance = "residual",
+    still: Still = 1.5,
     token: Token = None,
     insecure: Annotated[bool, typer.Option(help="Let anybody on the network in, with no token.")] = False,
     allow_origin: Annotated[list[str] | None, typer.Option(help="A web page's origin that may connect.")] = None,
@@ -190,7 +194,7 @@ def serve(
             engine,
             pixels=model_pixels,
             threads=threads,
-            diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling, guidance),
+            diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling, guidance, still),
         ),
     )
     _run_daemon(config, log_level)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mirage_runtime.clock import microseconds
 from mirage_runtime.models import Context, Image, Model, Outcome, Settings, Steering
+from mirage_runtime.still import StillSource
 from mirage_runtime.temporal.stream import Embedding, TemporalStream
 
 _MOST_STREAMS = 16
@@ -33,17 +34,27 @@ class Stopwatch:
         self._last = now
 
 
+@dataclass(frozen=True)
+class _Stream:
+    """What is carried along for one stream."""
+
+    temporal: TemporalStream
+    still: StillSource
+
+
 class Pipeline:
     """Transform frames with one model.
 
     ``max_pixels`` bounds the size that the model works at: a larger frame is fitted to it, and its result enlarged
-    to the frame's own size. None works at every frame's own size.
+    to the frame's own size. None works at every frame's own size. ``still``, levels of 255: a source whose blocks stay
+    within these is not computed again; 0 computes every frame.
     """
 
-    def __init__(self, model: Model, *, max_pixels: int | None = None) -> None:
+    def __init__(self, model: Model, *, max_pixels: int | None = None, still: float = 0.0) -> None:
         self.model = model
         self._max_pixels = max_pixels
-        self._streams: OrderedDict[str, TemporalStream] = OrderedDict()
+        self._still = still
+        self._streams: OrderedDict[str, _Stream] = OrderedDict()
         self.embed = lru_cache(maxsize=64)(self._embed)
 
     @property
@@ -64,13 +75,16 @@ class Pipeline:
         watch.lap("preprocess")
         stream = self._stream(context)
         condition = self.embed(settings.prompts)
-        known = stream.embed(source, frame.shape[:2], context or Context(), condition, settings)
+        known = stream.temporal.embed(source, frame.shape[:2], context or Context(), condition, settings)
         watch.lap("temporal")
-        look = self.diffuse(source, condition, known, settings)
+        look = stream.still.recall(source, condition, settings)
+        if look is None:
+            look = self.diffuse(source, condition, known, settings)
+            stream.still.keep(source, condition, settings, look)
         if settings.strength == 0.0:
-            stream.forget_appearance()
+            stream.temporal.forget_appearance()
         else:
-            stream.keep(look)
+            stream.temporal.keep(look)
         watch.lap("diffusion")
         shown = 1.0 if self.model.takes_strength and settings.strength > 0.0 else settings.strength
         result = render(look, frame, shown, out)
@@ -79,15 +93,18 @@ class Pipeline:
         watch.lap("render")
         return Outcome(result, watch.stages, known.share, known.reset)
 
-    def _stream(self, context: Context | None) -> TemporalStream:
+    def _stream(self, context: Context | None) -> _Stream:
         """What is carried along for the context's stream; the streams that came last are kept."""
         if context is None:
-            return TemporalStream(self.model.noise)
-        stream = self._streams.setdefault(context.stream, TemporalStream(self.model.noise))
+            return self._made()
+        stream = self._streams.setdefault(context.stream, self._made())
         self._streams.move_to_end(context.stream)
         if len(self._streams) > _MOST_STREAMS:
             self._streams.popitem(last=False)
         return stream
+
+    def _made(self) -> _Stream:
+        return _Stream(TemporalStream(self.model.noise), StillSource(self._still))
 
     def preprocess(self, frame: Image) -> Image:
         """Return the frame as RGB at the model's own size."""

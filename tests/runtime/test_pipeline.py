@@ -9,6 +9,7 @@ from mirage_runtime.models import Context, Settings
 from mirage_runtime.pipeline import STAGES, Pipeline
 
 PROMPTS = (("a", 1.0),)
+PLAIN = Settings(PROMPTS)
 
 
 class Inverting:
@@ -116,6 +117,38 @@ def test_a_still_stream_remembers_its_last_picture_where_it_was(model, still):
     assert np.array_equal(model.memories[1], 255 - still)
     assert [outcome.memory for outcome in outcomes] == [0.0, 1.0, 1.0]
     assert np.array_equal(model.noises[0], model.noises[2])
+
+
+def test_a_still_source_is_not_computed_again(model, still):
+    pipeline = Pipeline(model, still=1.5)
+
+    def computed(frame, stream="a", settings=PLAIN):
+        before = len(model.noises)
+        pipeline(frame, settings, context=Context(stream, next(ids)))
+        return len(model.noises) > before
+
+    ids = iter(range(1, 99))
+    noisy = np.clip(still.astype(int) + np.random.default_rng(1).integers(-3, 4, still.shape), 0, 255).astype(np.uint8)
+    moved = still.copy()
+    moved[40:48, 80:88] ^= 128
+    assert computed(still)
+    assert not computed(still)
+    assert not computed(noisy)
+    shown = pipeline(still, PLAIN, context=Context("a", next(ids))).picture
+    assert np.array_equal(shown, 255 - still)
+    assert computed(moved)
+    assert computed(moved, stream="b")
+    assert computed(moved, settings=Settings(PROMPTS, strength=0.5))
+    assert computed(moved, settings=Settings((("b", 1.0),)))
+    assert computed(moved[:64])
+
+
+def test_what_creeps_is_seen_in_the_end(model, still):
+    pipeline = Pipeline(model, still=1.5)
+    grey = np.full_like(still, 100)
+    for step in range(10):
+        pipeline(grey + np.uint8(step), Settings(PROMPTS), context=Context("a", step))
+    assert 4 <= len(model.noises) <= 6
 
 
 def test_streams_have_their_own_memory_and_none_without_a_context(model, still):

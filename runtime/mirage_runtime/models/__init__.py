@@ -256,7 +256,7 @@ def load(config: ModelConfig) -> Transform:
     if is_path(config.name):
         from mirage_runtime.models.diffusion import open_model
 
-        return Pipeline(open_model(config), max_pixels=config.pixels)
+        return Pipeline(open_model(config), max_pixels=config.pixels, still=config.diffusion.still)
     from mirage_runtime.models.lsd import LsdMini
 
     model = LsdMini(engine=config.engine, threads=config.threads, cache_dir=cache_dir())
