@@ -335,7 +335,7 @@ def run(
 
 @app.command("compile")
 def compile_(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The path of a Stable Diffusion.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The path of a Stable Diffusion, or lsd-mini.")],
     engine: Annotated[str, typer.Option(help="What to compile for: tensorrt or openvino.")] = "tensorrt",
     size: Annotated[str, typer.Option(metavar="WxH", help="The size that it is to be fastest at.")] = "512x512",
     target: Annotated[
@@ -346,20 +346,23 @@ def compile_(
     sampling: Sampling = "auto",
 ) -> None:
     """Compile a model for a graphics card (or a processor): export, compare with torch, build, keep."""
+    from mirage_runtime.models import is_path
     from mirage_runtime.models.diffusion.files import look_at
 
-    width, height = (max(64, round(side / 64) * 64) for side in parse_size(size))
+    width, height = parse_size(size)
     chosen = ModelConfig(model, engine, diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling))
     targets = [name for text in target or () for name in text.split(",") if name]
-    files = look_at(chosen)
+    files = look_at(chosen) if is_path(model) else None
+    if files is None and (model, engine) != ("lsd-mini", "tensorrt"):
+        raise MirageRuntimeError(f"'{model}' is not compiled for {engine}: give the path of a model, or lsd-mini")
     try:
-        from mirage_runtime.compile import compiling
+        from mirage_runtime.compile import compiling, lsd
+        from mirage_runtime.models.lsd.model import WEIGHTS
     except ImportError as error:
         raise MirageRuntimeError(
             f"this needs more packages ({error.name}): pip install 'mirage-lsd[diffusion,tensorrt]'"
         ) from None
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing half-written stays then either
-    recipe = compiling.recipe_of(files, engine, (height, width), targets)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors) as bar:
         tasks: dict[str, Any] = {}
@@ -369,13 +372,16 @@ def compile_(
                 tasks[stage] = bar.add_task(stage, total=1.0)
             bar.update(tasks[stage], completed=done)
 
-        report = compiling.compile_model(files, recipe, show)
-    told = (
-        "was there already" if report.difference is None else f"differs from torch by {report.difference:.1g} at most"
-    )
+        if files is None:
+            recipe = lsd.recipe_of(WEIGHTS, (height, width), tuple(targets))
+            report = lsd.compile_lsd(WEIGHTS, recipe, show)
+        else:
+            recipe = compiling.recipe_of(files, engine, (height, width), targets)
+            report = compiling.compile_model(files, recipe, show)
+    told = "" if report.difference is None else f", differs from torch by {report.difference:.1g} at most"
     low, high = recipe.smallest, recipe.largest
     sizes = f"{low[1]}x{low[0]} to {high[1]}x{high[0]}"
-    errors.print(_plain(f"{report.folder}: {recipe.library}, {sizes}, {told}"), highlight=False, soft_wrap=True)
+    errors.print(_plain(f"{report.folder}: {recipe.library}, {sizes}{told}"), highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

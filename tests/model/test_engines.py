@@ -51,14 +51,19 @@ def test_the_second_start_reads_the_cache(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == stored
 
 
-def test_both_libraries_paint_the_same() -> None:
+@pytest.mark.parametrize("other", ["openvino", "torch"])
+def test_every_library_paints_the_same(other: str) -> None:
     source = np.random.default_rng(1).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    memory, validity = np.roll(source, 8, 1), np.full((16, 24), 0.7, np.float32)
     chosen = condition({"ice": 1}, {"temperature": 0.5})
     pictures = [
-        LsdMini(threads=1, engine=engine).denoise(source, condition=chosen, seed=3, steps=2).astype(int)
-        for engine in ("openvino", "onnxruntime")
+        LsdMini(threads=1, engine=engine)
+        .denoise(source, condition=chosen, seed=3, steps=2, memory=memory, validity=validity)
+        .astype(int)
+        for engine in (other, "onnxruntime")
     ]
-    assert np.abs(pictures[0] - pictures[1]).mean() < 3  # bfloat16 against f32
+    # OpenVINO computes in bfloat16 where the processor can, torch as precisely as the reference.
+    assert np.abs(pictures[0] - pictures[1]).mean() < (3 if other == "openvino" else 0.05)
 
 
 def test_the_description_says_what_runs() -> None:

@@ -13,10 +13,10 @@ import torch
 from mirage_kernels import noise
 from mirage_runtime.models.lsd import LsdMini, layout
 from mirage_runtime.models.lsd.model import condition
+from mirage_runtime.models.lsd.network import Network, fold, folded, runs, unfold
 from mirage_runtime.training import data, looks
 from mirage_runtime.training.examples import Streams
 from mirage_runtime.training.export import example_inputs, export, load
-from mirage_runtime.training.network import Network, fold, folded, runs, unfold
 from mirage_runtime.training.train import Progress, TrainOptions, between, train
 from mirage_runtime.training.video import Clip
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -24,6 +24,8 @@ from mirage_runtime.models.diffusion.files import ModelFiles
 
 MANIFEST: Final = "manifest.json"
 _CHUNK: Final = 1 << 22
+Progress = Callable[[str, float], None]
+"""Told a stage and how much of it is done, 0 to 1."""
 FORMAT: Final = 1
 """Of the graphs and the manifest: another one, and everything is compiled anew."""
 
@@ -49,6 +51,16 @@ class Recipe:
     def key(self) -> str:
         """A name for it: 16 hexadecimal digits."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A compiled model."""
+
+    folder: Path
+    recipe: Recipe
+    difference: float | None
+    """How far the exported graph is from torch, at most, beside the largest number; None where none was exported."""
 
 
 def folder_of(name: str, recipe: Recipe) -> Path:
@@ -79,14 +91,15 @@ def find(folder: Path, recipe: Recipe) -> dict[str, Any] | None:
     return manifest
 
 
-def find_any(files: ModelFiles, engine: str) -> tuple[Path, Recipe]:
+def find_any(name: str, weights: str, engine: str, *, path_of_model: str | None = None) -> tuple[Path, Recipe]:
     """Return the newest folder that a model was compiled into for an engine, whatever its sizes.
 
-    Raises `CompileError` where there is none that this version of the engine's library can use.
+    ``weights`` is the hash of its weights. Raises `CompileError` where there is none that this version of the engine's
+    library can use.
     """
-    weights, library = hash_of(files), library_of(engine)
-    problem = f"{files.name} is not compiled for {engine}: run mirage compile {files.path} --engine {engine}"
-    folders = (cache_dir() / "compiled").glob(f"{files.name}-{engine}-*/{MANIFEST}")
+    library = library_of(engine)
+    problem = f"{name} is not compiled for {engine}: run mirage compile {path_of_model or name} --engine {engine}"
+    folders = (cache_dir() / "compiled").glob(f"{name}-{engine}-*/{MANIFEST}")
     for path in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True):
         try:
             recipe = recipe_in(path)

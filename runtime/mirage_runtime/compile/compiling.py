@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 
 from mirage_runtime.compile import compiled, export, preflight
-from mirage_runtime.compile.compiled import Recipe
+from mirage_runtime.compile.compiled import Progress, Recipe, Report
 from mirage_runtime.compile.errors import CompileError
 from mirage_runtime.engines import tensorrt_build
 from mirage_runtime.engines.openvino import OpenVinoEngine
@@ -20,23 +19,13 @@ from mirage_runtime.models.diffusion.files import ModelFiles
 from mirage_runtime.models.diffusion.text import sizes_of
 
 _AGREES: Final = 5e-3
-Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True)
-class Report:
-    """A compiled model."""
-
-    folder: Path
-    recipe: Recipe
-    difference: float | None
-    """How far the exported graph is from torch, at most, beside the largest number; None where it was there already."""
 
 
 def recipe_of(files: ModelFiles, engine: str, size: tuple[int, int], targets: Sequence[str] = ()) -> Recipe:
     """Return what would be compiled for frames of about (height, width). Raises `MirageRuntimeError`."""
     library = compiled.library_of(engine)
     tensorrt_build.check_targets(targets)
+    size = (max(64, round(size[0] / 64) * 64), max(64, round(size[1] / 64) * 64))
     smallest, largest = compiled.around(size)
     return Recipe(compiled.hash_of(files), engine, library, size, smallest, largest, tuple(sorted(targets)))
 

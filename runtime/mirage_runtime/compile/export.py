@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from mirage_runtime.compile.compiled import Progress
 from mirage_runtime.compile.errors import CompileError
 from mirage_runtime.models.diffusion.networks import Networks
 
@@ -21,8 +22,6 @@ OPSET: Final = 23
 MOST: Final = 32
 """Largest side of a picture, in units of 64 pixels."""
 GRAPHS: Final = ("encode", "predict", "decode")
-Progress = Callable[[str, float], None]
-"""Told a stage and how much of it is done, 0 to 1."""
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,10 @@ class TensorRtEngine:
         """Run the engine once; see :class:`mirage_runtime.engines.Engine`. Returns a tensor on the GPU."""
         buffers = self._at(size)
         for name, target in buffers.inputs.items():
-            value = inputs[name]
-            if value is not target:
+            value = inputs.get(name)
+            if value is None:
+                target.zero_()
+            elif value is not target:
                 given = (
                     torch.from_numpy(np.require(value, requirements="W")) if isinstance(value, np.ndarray) else value
                 )

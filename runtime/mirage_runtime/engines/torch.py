@@ -19,7 +19,9 @@ from mirage_runtime.engines import Array, EngineError, Size
 
 _KEPT_SIZES: Final = 4
 _WARM_UPS: Final = 3
-Shapes = Callable[[Size], Mapping[str, tuple[tuple[int, ...], torch.dtype]]]
+Shaped = dict[str, tuple[tuple[int, ...], torch.dtype]]
+"""Inputs of a graph: their shapes and kinds."""
+Shapes = Callable[[Size], Shaped]
 
 
 def has_gpu() -> bool:
@@ -68,8 +70,6 @@ class TorchEngine:
         try:
             with torch.inference_mode():
                 placed = {name: self._placed(value) for name, value in inputs.items()}
-                if self._device.type == "cpu":
-                    return self._module(**placed)
                 return self._at(size)(placed)
         except (RuntimeError, torch.OutOfMemoryError) as error:
             raise EngineError(f"torch failed: {str(error).splitlines()[0]}") from error
@@ -99,7 +99,8 @@ class _Recorded:
     """A module at one size: on a GPU a graph with inputs and an output of its own."""
 
     def __init__(self, module: nn.Module, zeros: dict[str, Tensor]) -> None:
-        self._inputs = zeros
+        self._module, self._inputs = module, zeros
+        self._graph: Any = None
         if next(iter(zeros.values())).device.type == "cpu":
             module(**zeros)
             return
@@ -114,8 +115,15 @@ class _Recorded:
             self._output: Any = module(**zeros)
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Run it; what is not given is zero."""
+        if self._graph is None:
+            made: Tensor = self._module(**{**self._inputs, **inputs})
+            return made
         for name, target in self._inputs.items():
-            target.copy_(inputs[name])
+            if name in inputs:
+                target.copy_(inputs[name])
+            else:
+                target.zero_()
         self._graph.replay()
         output: Tensor = self._output.clone()
         return output

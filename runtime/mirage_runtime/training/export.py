@@ -11,7 +11,7 @@ import torch
 
 from mirage_kernels import noise
 from mirage_runtime.models.lsd import layout
-from mirage_runtime.training.network import INPUTS, OUTPUT, Network
+from mirage_runtime.models.lsd.network import INPUTS, OUTPUT, Network
 
 _OPSET = 18
 _TRACED = 64  # pixels: any size does, since height and width stay free

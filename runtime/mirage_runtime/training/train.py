@@ -29,10 +29,10 @@ import mirage_kernels
 from mirage_runtime import temporal
 from mirage_runtime.engines import usable_cores
 from mirage_runtime.models.lsd import layout
+from mirage_runtime.models.lsd.network import Network
 from mirage_runtime.training import data
 from mirage_runtime.training.examples import Augmentation, Streams
 from mirage_runtime.training.loss import distance, flicker, unfolded
-from mirage_runtime.training.network import Network
 from mirage_runtime.training.plot import plot_log
 from mirage_runtime.training.workers import Gradients, InProcess, Processes, shared
 

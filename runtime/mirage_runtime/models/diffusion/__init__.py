@@ -54,8 +54,8 @@ def _with_torch(files: ModelFiles, config: ModelConfig) -> StableDiffusion:
 
 
 def _compiled(files: ModelFiles, config: ModelConfig, engine: str) -> StableDiffusion:
-    from mirage_runtime.compile.compiled import find_any
+    from mirage_runtime.compile.compiled import find_any, hash_of
     from mirage_runtime.models.diffusion.opened import open_compiled
 
-    folder, recipe = find_any(files, engine)
+    folder, recipe = find_any(files.name, hash_of(files), engine, path_of_model=str(files.path))
     return open_compiled(files, folder, recipe, guidance=config.diffusion.guidance)

@@ -22,9 +22,6 @@ from mirage_runtime.models.diffusion.files import ModelFiles, weight_files
 GUIDANCE_OF_LCM = 8.5
 """The guidance that a latent consistency model with a guidance input was distilled for (Luo et al. 2023, section 5)."""
 
-Shaped = dict[str, tuple[tuple[int, ...], torch.dtype]]
-"""Inputs of a graph: their shapes and kinds."""
-
 
 @dataclass(frozen=True)
 class Networks:

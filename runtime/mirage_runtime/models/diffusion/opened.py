@@ -9,7 +9,7 @@ import torch
 
 from mirage_runtime.compile.compiled import Recipe
 from mirage_runtime.engines import Size
-from mirage_runtime.engines.torch import TorchEngine
+from mirage_runtime.engines.torch import Shaped, TorchEngine
 from mirage_runtime.models.diffusion import networks, text
 from mirage_runtime.models.diffusion.files import ModelFiles
 from mirage_runtime.models.diffusion.model import Engines, StableDiffusion
@@ -44,12 +44,12 @@ def open_compiled(files: ModelFiles, folder: Path, recipe: Recipe, *, guidance: 
     return StableDiffusion(files.schedule, engines, encoder, name=files.name, guidance=guidance, limits=limits)
 
 
-def shapes(loaded: networks.Networks, encoder: text.TextEncoder, name: str, size: Size) -> networks.Shaped:
+def shapes(loaded: networks.Networks, encoder: text.TextEncoder, name: str, size: Size) -> Shaped:
     """Return the inputs of a network for frames of one size."""
     if name == "encode":
         return {"picture": ((1, *size, 3), torch.uint8)}
     grid = loaded.scale
-    inputs: networks.Shaped = {"latent": ((1, loaded.channels, size[0] // grid, size[1] // grid), torch.float32)}
+    inputs: Shaped = {"latent": ((1, loaded.channels, size[0] // grid, size[1] // grid), torch.float32)}
     if name == "decode":
         return inputs
     inputs |= {"timestep": ((1,), torch.int64), "text": ((1, encoder.tokens, encoder.width), torch.float32)}

@@ -52,9 +52,9 @@ class LsdMini:
     ) -> None:
         """Load the weights; compile nothing yet.
 
-        ``engine`` is ``auto``, ``openvino`` or ``onnxruntime`` (for comparison). ``threads`` and ``cache_dir`` are the
-        engine's. Raises :class:`EngineError` if the engine or the weights cannot be loaded, ``ValueError`` for an
-        unknown engine.
+        ``engine`` is ``auto``, ``openvino``, ``torch``, ``tensorrt`` (compiled before) or ``onnxruntime`` (for
+        comparison). ``threads`` and ``cache_dir`` are the engine's. Raises :class:`EngineError` if the engine or the
+        weights cannot be loaded, ``ValueError`` for an unknown engine.
         """
         self._engine = _make_engine(engine, weights, threads, cache_dir)
         self.description = self._engine.description
@@ -173,7 +173,15 @@ def _make_engine(name: str, weights: Path, threads: int | None, cache_dir: Path 
         from mirage_runtime.engines.onnxruntime import OnnxRuntimeEngine
 
         return OnnxRuntimeEngine(weights, threads=threads)
-    raise ValueError(f"engine must be auto, openvino or onnxruntime, not {name!r}")
+    if name in ("torch", "tensorrt"):
+        try:
+            from mirage_runtime.models.lsd import computed
+        except ImportError as error:
+            raise EngineError(
+                f"{name} needs more packages ({error.name}): pip install 'mirage-lsd[diffusion]'"
+            ) from None
+        return computed.with_torch(weights) if name == "torch" else computed.with_tensorrt(weights)
+    raise ValueError(f"engine must be auto, openvino, torch, tensorrt or onnxruntime, not {name!r}")
 
 
 def _remembered(
