@@ -634,6 +634,39 @@ def _print_transport_bench(report: transport_bench.Report) -> None:
         output.print(note, highlight=False, soft_wrap=True)
 
 
+@bench_app.command("engines")
+def bench_engines(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The path of a Stable Diffusion, or lsd-mini.")],
+    json_output: Json = False,
+    frames: Annotated[int, typer.Option(min=1, help="Frames that each engine computes.")] = 50,
+    size: Sizes = None,
+    vae: Vae = None,
+    lora: Lora = None,
+    sampling: Sampling = "auto",
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page, as Markdown.")] = None,
+) -> None:
+    """Measure every engine that can compute a model here, beside torch at 32 bits, in one run."""
+    config = ModelConfig(model, diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling))
+    from mirage_runtime.models import card
+
+    card(config)
+    try:
+        from mirage_runtime import engine_bench
+    except ImportError as error:
+        raise MirageRuntimeError(
+            f"this needs more packages ({error.name}): pip install 'mirage-lsd[diffusion]'"
+        ) from None
+    with errors.status("starting") as status:
+        reports = [
+            engine_bench.measure(config, parse_size(text), frames=frames, progress=lambda line: status.update(line))
+            for text in size or ["512x512"]
+        ]
+    page = engine_bench.markdown(reports)
+    if report is not None:
+        report.write_text(page, encoding="utf-8")
+    typer.echo(json.dumps([each.as_json() for each in reports], indent=2) if json_output else page)
+
+
 @bench_app.command("control")
 def bench_control(
     json_output: Json = False,

@@ -73,7 +73,23 @@ def make(folder: Path, *, xl: bool = False, kind: str = "turbo", tiny_vae: bool 
     return folder
 
 
-def _text(folder: Path, which: str) -> None:
+def make_full(folder: Path) -> Path:
+    """Write a model of SD-Turbo's own size, 866 M parameters, with TAESD and random weights of 16 bits: 2.5 GB."""
+    from diffusers import AutoencoderTiny, UNet2DConditionModel
+
+    torch.manual_seed(7)
+    network = UNet2DConditionModel(
+        sample_size=64, cross_attention_dim=1024, attention_head_dim=(5, 10, 20, 20), use_linear_projection=True
+    )
+    network.half().save_pretrained(folder / "unet")
+    AutoencoderTiny().half().save_pretrained(folder / "vae")
+    _text(folder, "", hidden_size=1024, intermediate_size=4096, num_hidden_layers=23, num_attention_heads=16)
+    _write(folder / "scheduler" / "scheduler_config.json", SCHEDULERS["turbo"] | {"prediction_type": "epsilon"})
+    _write(folder / "model_index.json", {"_class_name": "StableDiffusionPipeline"})
+    return folder
+
+
+def _text(folder: Path, which: str, **sizes: int) -> None:
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     words = [chr(code) for code in range(97, 123)]
@@ -84,10 +100,10 @@ def _text(folder: Path, which: str) -> None:
         folder / f"tokenizer{which}" / "tokenizer_config.json",
         {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77},
     )
+    small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     config = CLIPTextConfig(
-        vocab_size=len(names), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        max_position_embeddings=77, projection_dim=32, bos_token_id=len(names) - 2, eos_token_id=len(names) - 1,
-        pad_token_id=len(names) - 1,
+        vocab_size=len(names), max_position_embeddings=77, projection_dim=32, bos_token_id=len(names) - 2,
+        eos_token_id=len(names) - 1, pad_token_id=len(names) - 1, **(small | sizes),
     )  # fmt: skip
     kind: Any = CLIPTextModelWithProjection if which else CLIPTextModel
     kind(config).save_pretrained(folder / f"text_encoder{which}")

@@ -17,13 +17,20 @@ from mirage_runtime.models.diffusion.model import Engines, StableDiffusion
 GRAPHS: Final = ("encode", "predict", "decode")
 
 
-def open_with_torch(files: ModelFiles, *, device: str = "auto", guidance: str = "residual") -> StableDiffusion:
-    """Return a model that torch computes. Raises `MirageRuntimeError` where it cannot be loaded."""
+def open_with_torch(
+    files: ModelFiles, *, device: str = "auto", guidance: str = "residual", half: bool | None = None
+) -> StableDiffusion:
+    """Return a model that torch computes; see `TorchEngine` for ``device`` and ``half``.
+
+    Raises `MirageRuntimeError` where it cannot be loaded.
+    """
     loaded = networks.load(files)
     encoder = text.TextEncoder(files)
 
     def engine(name: str) -> TorchEngine:
-        return TorchEngine(getattr(loaded, name), lambda size: shapes(loaded, encoder, name, size), device=device)
+        return TorchEngine(
+            getattr(loaded, name), lambda size: shapes(loaded, encoder, name, size), device=device, half=half
+        )
 
     engines = Engines(*(engine(name) for name in GRAPHS))
     return StableDiffusion(files.schedule, engines, encoder, name=files.name, guidance=guidance)
