@@ -124,6 +124,22 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             help="Several prompts at once, each with its weight beside the others; with none, the prompt alone.",
         ),
         Parameter(
+            "negative_prompt",
+            "text",
+            default="",
+            max_length=1000,
+            help="What the picture should not become, where guidance is above 1. For Stable Diffusion.",
+        ),
+        Parameter(
+            "guidance",
+            "float",
+            default=1.0,
+            minimum=1.0,
+            maximum=10.0,
+            clip=True,
+            help="How far the picture is led from the negative prompt: 1 is the prompt alone. For Stable Diffusion.",
+        ),
+        Parameter(
             "strength",
             "float",
             default=1.0,

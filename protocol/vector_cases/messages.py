@@ -160,7 +160,7 @@ def server_messages() -> Iterator[tuple[str, bytes, Message]]:
 def plain_server_messages() -> Iterator[tuple[str, Message]]:
     """Yield messages from a server as this implementation writes them."""
     looks = [{"name": "ink", "help": "Black strokes on paper."}, {"name": "lava", "help": "Glowing rock."}]
-    model = {"name": "lsd-mini", "description": "A small model.", "looks": looks}
+    model = {"name": "lsd-mini", "description": "A small model.", "looks": looks, "unused": ["guidance"]}
     capabilities = {
         "roles": ["source", "viewer", "controller"],
         "planes": {name: list(formats) for name, formats in protocol.PLANE_FORMATS.items()},

@@ -32,6 +32,8 @@ def good_cases() -> Iterator[tuple[str, Json, Json]]:
     yield "1,000 characters outside the basic plane", {"prompt": "🌊" * 1000}, {"prompt": "🌊" * 1000}
     yield "coherence at its least", {"coherence": 0.0}, {"coherence": 0.0}
     yield "coherence at its most, an integer", {"coherence": 1}, {"coherence": 1.0}
+    yield "guidance at its ends", {"guidance": 10}, {"guidance": 10.0}
+    yield "no negative prompt", {"negative_prompt": ""}, {"negative_prompt": ""}
     yield "no masked objects", {"mask_ids": []}, {"mask_ids": []}
     yield "masked objects", {"mask_ids": [0, 7, 2**32 - 1]}, {"mask_ids": [0, 7, 2**32 - 1]}
     yield "no prompts", {"prompts": []}, {"prompts": []}
@@ -55,6 +57,8 @@ def good_cases() -> Iterator[tuple[str, Json, Json]]:
 
 def bad_cases() -> Iterator[tuple[str, Json, protocol.ErrorCode, str, str | None]]:
     """Yield a name, values that fail, the code, the field, and the name that the message suggests."""
+    yield "guidance below 1", {"guidance": 0.5}, "out-of-range", "parameters.guidance", None
+    yield "a negative prompt that is a number", {"negative_prompt": 1}, "wrong-type", "parameters.negative_prompt", None
     yield "a masked object of -1", {"mask_ids": [1, -1]}, "out-of-range", "parameters.mask_ids.1", None
     yield "65 masked objects", {"mask_ids": [1] * 65}, "out-of-range", "parameters.mask_ids", None
     yield "a masked object that is a float", {"mask_ids": [1.0]}, "wrong-type", "parameters.mask_ids.0", None

@@ -77,7 +77,7 @@ class Controls:
         self._seeds = _Travel(self._seed(), _travelled)
         self._numbers = {
             name: _Travel(float(self._number(name)), lambda one, two, phase: one + (two - one) * phase)
-            for name in ("strength", "coherence", "steps")
+            for name in ("strength", "coherence", "steps", "guidance")
         }
 
     def set(self, values: Mapping[str, ParameterValue], now: float, fade: Fade | None = None) -> None:
@@ -104,6 +104,8 @@ class Controls:
             coherence=self._numbers["coherence"].at(now),
             steps=round(self._numbers["steps"].at(now)),
             seeds=self._seeds.at(now),
+            guidance=self._numbers["guidance"].at(now),
+            negative=str(self.values["negative_prompt"]),
             mask_ids=self._mask(),
         )
 
@@ -161,6 +163,8 @@ def describe(settings: Settings, values: Mapping[str, ParameterValue]) -> dict[s
     return {
         "prompt": values["prompt"],
         "prompts": [{"text": text, "weight": weight} for text, weight in settings.prompts],
+        "negative_prompt": settings.negative,
+        "guidance": settings.guidance,
         "strength": settings.strength,
         "coherence": settings.coherence,
         "steps": settings.steps,

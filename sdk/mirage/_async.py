@@ -219,7 +219,7 @@ class AsyncStream:
 
     @property
     def model(self) -> dict[str, Any]:
-        """The server's model: ``name``, ``description`` and ``looks``."""
+        """The server's model: ``name``, ``description``, ``looks``, and ``unused``: parameters it does not follow."""
         return dict(self._conversation.server.model)
 
     @property

@@ -242,7 +242,7 @@ class Stream:
 
     @property
     def model(self) -> dict[str, Any]:
-        """The server's model: ``name``, ``description`` and ``looks``."""
+        """The server's model: ``name``, ``description``, ``looks``, and ``unused``: parameters it does not follow."""
         return dict(self._conversation.server.model)
 
     @property

@@ -64,6 +64,13 @@ OTHER: dict[str, Any] = {"text": "moss", "float": 0.5, "integer": 2, "integers":
 OTHER["blend"] = parts(("lava", 3.0), ("ice", 1.0))
 """A value that is not the default, by type."""
 
+
+def other(parameter: Any) -> Any:
+    """A value of a parameter that is not its default."""
+    value = OTHER[parameter.type]
+    return value if parameter.type != "float" else max(value, parameter.minimum + 0.5)
+
+
 AS_OSC = {"integers": "[7, 12]", "blend": '[["lava", 3.0], ["ice", 1.0]]'}
 AS_TOML = {"text": '"moss"', "blend": '[{ text = "lava", weight = 3 }, { text = "ice", weight = 1 }]'}
 AS_TYPED = {"text": "moss", "integers": "7, 12", "blend": "lava: 3 | ice: 1", "integer": "2"}
@@ -71,16 +78,16 @@ AS_TYPED = {"text": "moss", "integers": "7, 12", "blend": "lava: 3 | ice: 1", "i
 
 @pytest.fixture
 def daemon(daemon_factory: Callable[..., Any], tmp_path: Path) -> Any:
-    lines = [f"{name} = {AS_TOML.get(each.type, OTHER[each.type])}" for name, each in PARAMETERS.items()]
+    lines = [f"{name} = {AS_TOML.get(each.type, other(each))}" for name, each in PARAMETERS.items()]
     show = tmp_path / "all.toml"
     show.write_text("[presets.all]\n" + "\n".join(lines) + '\n[[cues]]\npreset = "all"\n')
     return daemon_factory("--model", "echo", "--show", str(show))
 
 
 def message(name: str) -> bytes:
-    kind = PARAMETERS[name].type
+    parameter = PARAMETERS[name]
     builder = OscMessageBuilder(f"/mirage/main/{name}")
-    builder.add_arg(AS_OSC.get(kind, OTHER[kind]))
+    builder.add_arg(AS_OSC.get(parameter.type, other(parameter)))
     return bytes(builder.build().dgram)
 
 
@@ -91,7 +98,8 @@ def typed(page: Page, name: str) -> None:
     field.wait_for()
     if field.get_attribute("type") == "range":
         field.evaluate(
-            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", OTHER[kind]
+            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }",
+            other(PARAMETERS[name]),
         )
         return
     field.fill(AS_TYPED[kind])
@@ -106,23 +114,23 @@ def test_every_parameter_is_reached_from_everywhere(
     page.locator("#parameter-strength").wait_for()
     with (
         mirage.connect(daemon.url, role="controller") as controller,
-        mirage.connect(daemon.url, role="controller") as other,
+        mirage.connect(daemon.url, role="controller") as others,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as osc,
         connect(f"ws://127.0.0.1:{daemon.port}/", compression=None) as query,
     ):
         osc.connect(("127.0.0.1", daemon.osc_port))
         ways: dict[str, Callable[[str], object]] = {
-            "WebSocket": lambda name: other.set(**{name: OTHER[PARAMETERS[name].type]}),
+            "WebSocket": lambda name: others.set(**{name: other(PARAMETERS[name])}),
             "OSC": lambda name: osc.send(message(name)),
             "OSCQuery": lambda name: query.send(message(name)),
-            "show file": lambda name: other.play("goto", cue="1"),
+            "show file": lambda name: others.play("goto", cue="1"),
             "page": lambda name: typed(page, name),
         }
         for name, parameter in PARAMETERS.items():
-            kept = OTHER[parameter.type]
+            kept = other(parameter)
             for way, go in ways.items():
                 controller.set(**{name: parameter.default})
-                wait_for(lambda name=name, value=parameter.default: other.parameters[name] == value, f"{name} is back")
+                wait_for(lambda name=name, value=parameter.default: others.parameters[name] == value, f"{name} is back")
                 go(name)
                 wait_for(lambda name=name, value=kept: controller.parameters[name] == value, f"{name} by {way}")
                 with urllib.request.urlopen(f"{daemon.http}/mirage/main/{name}?VALUE", timeout=30) as answer:

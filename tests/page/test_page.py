@@ -121,7 +121,7 @@ def test_controls_come_from_the_table(echo_daemon: Any, open_page: OpenPage) -> 
     assert rows.evaluate_all("rows => rows.map((row) => row.dataset.parameter)") == list(controlled)
     for name, described in controlled.items():
         control = parameter(page, name)
-        if described.type == "integers":
+        if described.type in ("integers", "text"):
             assert control.input_value() == ""
             continue
         assert float(control.get_attribute("min")) == described.minimum
@@ -130,6 +130,13 @@ def test_controls_come_from_the_table(echo_daemon: Any, open_page: OpenPage) -> 
         assert described.help in page.locator(f"[data-parameter={name}]").get_attribute("title")
     expect(page.locator("[data-parameter=transition] output")).to_have_text("0.0 s")
     expect(page.locator("[data-parameter=coherence] output")).to_have_text("1.00")
+
+
+def test_what_the_model_does_not_follow_is_not_shown(lsd_daemon: Any, open_page: OpenPage) -> None:
+    page = open_page(f"{lsd_daemon.http}/?stream=unused", before=WITHOUT_WEBGL)
+    expect(parameter(page, "strength")).to_be_enabled()
+    shown = page.locator(".parameter").evaluate_all("rows => rows.map((row) => row.dataset.parameter)")
+    assert shown == ["strength", "coherence", "steps", "seed", "mask_ids", "transition"]
 
 
 def test_a_blend_is_shown_until_a_prompt_ends_it(echo_daemon: Any, open_page: OpenPage) -> None:

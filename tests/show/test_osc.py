@@ -29,9 +29,10 @@ def message(address, *arguments):
 
 def other(parameter):
     """A value that is not the default, and the arguments that say it."""
+    number = (parameter.minimum or 0.0) + 0.25
     return {
         "text": ("moss, dark", ["moss, dark"]),
-        "float": (0.25, [0.25]),
+        "float": (number, [number]),
         "integer": (3, [3]),
         "integers": ("[7, 4294967295]", [7, 2**32 - 1]),
         "blend": ('[["lava", 3.0], ["ice", 1.0]]', ["lava", 3.0, "ice", 1]),
@@ -157,10 +158,10 @@ def test_what_has_no_meaning_here_is_taken_and_reported_once(fresh_daemon, conso
     faders.send("/mirage/subscribe")
     faders.hear("/mirage/main/state")
     for _ in range(3):
-        faders.send("/guidance_scale", 7.5)
+        faders.send("/delta", 7.5)
         faders.send("/t_list", 32, 45)
     said = [arguments[0] for address, arguments in faders.everything(0.5) if address == "/mirage/error"]
-    assert [line.partition(" ")[0] for line in said] == ["/guidance_scale", "/t_list"]
+    assert [line.partition(" ")[0] for line in said] == ["/delta", "/t_list"]
 
 
 def test_an_unknown_address_is_answered_once_and_counted(fresh_daemon, console, metric):

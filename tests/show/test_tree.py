@@ -48,6 +48,8 @@ osc = "/mirage/main/seed"
 OTHERS: dict[str, ParameterValue] = {
     "prompt": "ink",
     "prompts": [{"text": "lava", "weight": 3.0}],
+    "negative_prompt": "fog",
+    "guidance": 7.5,
     "strength": 0.5,
     "coherence": 0.25,
     "steps": 3,
@@ -379,7 +381,19 @@ def test_a_button_of_streamdiffusiontd(house: House, address: str, paused: bool)
     assert house.streams["main"].paused == paused
 
 
-WITHOUT_MEANING = ["negative_prompt", "guidance_scale", "delta", "num_inference_steps", "t_list", "stop"]
+def test_what_leads_away_from_a_prompt_has_the_names_of_streamdiffusiontd(house: House) -> None:
+    async def act() -> None:
+        house.send("/negative_prompt", "fog")
+        house.send("/guidance_scale", 7.5)
+        values = house.streams["main"].controls.values
+        assert (values["negative_prompt"], values["guidance"]) == ("fog", 7.5)
+        house.send("/guidance_scale", 75.0)
+        assert values["guidance"] == 10.0
+
+    asyncio.run(act())
+
+
+WITHOUT_MEANING = ["delta", "num_inference_steps", "t_list", "stop"]
 
 
 def test_what_has_no_meaning_here_is_reported_once(house: House) -> None:
@@ -457,6 +471,9 @@ def test_a_change_is_told_as_it_is_and_as_a_fraction(house: House) -> None:
     assert list(of_changes(main, changes)) == [
         ("/mirage/main/prompt", "ink", "prompt"),
         ("/mirage/main/prompts", '[["lava", 3.0]]', "prompts"),
+        ("/mirage/main/negative_prompt", "fog", "negative_prompt"),
+        ("/mirage/main/guidance", 7.5, "guidance"),
+        ("/mirage/main/guidance/normalized", pytest.approx(6.5 / 9), "guidance"),
         ("/mirage/main/strength", 0.5, "strength"),
         ("/mirage/main/strength/normalized", 0.5, "strength"),
         ("/mirage/main/coherence", 0.25, "coherence"),

@@ -86,6 +86,8 @@ BLEND = [{"text": 'ink "a"\\', "weight": 0.25}, {"text": "", "weight": 1.0}]
 LOOK: dict[str, Any] = {
     "prompt": 'ünïx\t\x7f\x00\r\n#\'"""',
     "prompts": BLEND,
+    "negative_prompt": "fog",
+    "guidance": 2.5,
     "strength": 0.30000001192092896,
     "coherence": 1.0,
     "steps": 2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -177,11 +177,13 @@ class ModelCard:
     looks: tuple[tuple[str, str], ...] = ()
     planes: tuple[str, ...] = ()
     """The planes beside colour that it makes use of."""
+    unused: tuple[str, ...] = ()
+    """Parameters that it makes nothing of."""
 
     def describe(self) -> dict[str, Any]:
         """Return the card as the server's hello carries it (SPEC.md section 4.1)."""
         looks = [{"name": name, "help": help_} for name, help_ in self.looks]
-        return {"name": self.name, "description": self.description, "looks": looks}
+        return {"name": self.name, "description": self.description, "looks": looks, "unused": list(self.unused)}
 
     def understand(self, prompt: str) -> dict[str, Any] | None:
         """Return what the model makes of a prompt (SPEC.md section 4.7), or None where it reads none."""
@@ -229,11 +231,12 @@ def card(config: ModelConfig) -> ModelCard:
         looks = tuple(DESCRIPTIONS.items())
         # Loads what reads prompts here, once, so that the first prompt of a stream does not wait for it.
         description = f"the embedded live-stream diffusion model, for CPUs; {describe()}"
-        return ModelCard("lsd-mini", description, looks, ("depth", "ids", "motion"))
+        return ModelCard("lsd-mini", description, looks, ("depth", "ids", "motion"), AWAY_FROM_A_PROMPT)
     if is_path(name):
         from mirage_runtime.models.diffusion.files import look_at
 
-        return look_at(config).card()
+        unused = AWAY_FROM_A_PROMPT if config.diffusion.guidance == "off" else ()
+        return replace(look_at(config).card(), unused=unused)
     nearest = difflib.get_close_matches(name, MODEL_NAMES, n=1)
     hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(MODEL_NAMES)}, and paths of models"
     raise MirageRuntimeError(f"there is no model '{name}': {hint}")
@@ -264,4 +267,6 @@ def load(config: ModelConfig) -> Transform:
 
 
 MODEL_NAMES = ("lsd-mini", "echo")
+AWAY_FROM_A_PROMPT = ("negative_prompt", "guidance")
+"""What only models of Stable Diffusion's family follow."""
 ENGINE_NAMES = ("auto", "openvino", "torch", "tensorrt")

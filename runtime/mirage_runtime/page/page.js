@@ -89,7 +89,7 @@ function prepare(parameters) {
   for (const input of document.querySelectorAll("input[name=size]")) {
     input.disabled = Number.parseInt(input.value) > (capabilities.max_width ?? Infinity);
   }
-  controls.build(table);
+  controls.build(table.filter(({ name }) => !model.unused?.includes(name)));
   learn(parameters, false);
   tell(null);
   refresh();

@@ -10,8 +10,6 @@ from mirage_runtime.show.desk import Desk
 from mirage_runtime.show.nodes import Arguments, Node, pressed
 
 _WITHOUT_MEANING = {
-    "negative_prompt": ("s", "this model knows no negative prompts"),
-    "guidance_scale": ("f", "this model is guided by its prompt alone"),
     "delta": ("f", "this model adds no noise of its own to its source"),
     "num_inference_steps": (
         "i",
@@ -38,6 +36,18 @@ def aliases(desk: Desk) -> list[Node]:
     return [
         Node("/prompt", "The prompt of the stream main.", "s", write=partial(desk.set, DEFAULT_STREAM, "prompt")),
         Node("/prompt_list", "Prompts and weights, as JSON.", "s", write=partial(desk.set, DEFAULT_STREAM, "prompts")),
+        Node(
+            "/negative_prompt",
+            "What the stream main should not become.",
+            "s",
+            write=partial(desk.set, DEFAULT_STREAM, "negative_prompt"),
+        ),
+        Node(
+            "/guidance_scale",
+            "The guidance of the stream main.",
+            "f",
+            write=partial(desk.set, DEFAULT_STREAM, "guidance"),
+        ),
         Node("/seed", "The seed of the stream main.", "i", write=partial(desk.set, DEFAULT_STREAM, "seed")),
         Node("/seed_list", "Seeds and weights, as JSON: the heaviest is used.", "s", write=seeds),
         Node("/start_streaming", "Go on transforming frames.", write=pressed(main.pause, False)),

@@ -9,6 +9,8 @@ extends "parameter_set.gd"
 const TABLE: Dictionary[StringName, Dictionary] = {
 	&"prompt": {"type": "text", "default": "oil painting", "unit": "", "max_length": 1000},
 	&"prompts": {"type": "blend", "default": [], "unit": "", "minimum": 0.0, "maximum": 1000.0, "max_length": 1000, "max_items": 8},
+	&"negative_prompt": {"type": "text", "default": "", "unit": "", "max_length": 1000},
+	&"guidance": {"type": "float", "default": 1.0, "unit": "", "clip": true, "minimum": 1.0, "maximum": 10.0},
 	&"strength": {"type": "float", "default": 1.0, "unit": "", "clip": true, "minimum": 0.0, "maximum": 1.0},
 	&"coherence": {"type": "float", "default": 1.0, "unit": "", "clip": true, "minimum": 0.0, "maximum": 1.0},
 	&"steps": {"type": "integer", "default": 1, "unit": "", "clip": true, "minimum": 1, "maximum": 4},
@@ -27,6 +29,16 @@ const TABLE: Dictionary[StringName, Dictionary] = {
 	set(value):
 		prompts = _kept(&"prompts", value)
 		_tell(&"prompts")
+## What the picture should not become, where guidance is above 1. For Stable Diffusion.
+@export_multiline var negative_prompt: String = "":
+	set(value):
+		negative_prompt = _kept(&"negative_prompt", value)
+		_tell(&"negative_prompt")
+## How far the picture is led from the negative prompt: 1 is the prompt alone. For Stable Diffusion.
+@export_range(1.0, 10.0, 0.001) var guidance: float = 1.0:
+	set(value):
+		guidance = _kept(&"guidance", value)
+		_tell(&"guidance")
 ## How much of the look is applied: 0 gives the source back, 1 the full look.
 @export_range(0.0, 1.0, 0.001) var strength: float = 1.0:
 	set(value):

@@ -17,6 +17,14 @@ namespace Mirage
         [Tooltip(Parameters.PromptsHelp)]
         public List<WeightedPrompt> prompts = new List<WeightedPrompt>();
 
+        /// <summary>What the picture should not become, for Stable Diffusion.</summary>
+        [TextArea(1, 4), Tooltip(Parameters.NegativePromptHelp)]
+        public string negativePrompt = Parameters.NegativePromptDefault;
+
+        /// <summary>How far the picture is led from the negative prompt, for Stable Diffusion.</summary>
+        [Range(Parameters.GuidanceMinimum, Parameters.GuidanceMaximum), Tooltip(Parameters.GuidanceHelp)]
+        public float guidance = Parameters.GuidanceDefault;
+
         /// <summary>How much of the look is applied.</summary>
         [Range(Parameters.StrengthMinimum, Parameters.StrengthMaximum), Tooltip(Parameters.StrengthHelp)]
         public float strength = Parameters.StrengthDefault;
@@ -50,6 +58,8 @@ namespace Mirage
             {
                 case Parameters.Prompt: return prompt ?? "";
                 case Parameters.Prompts: return Blend();
+                case Parameters.NegativePrompt: return negativePrompt ?? "";
+                case Parameters.Guidance: return (double)guidance;
                 case Parameters.Strength: return (double)strength;
                 case Parameters.Coherence: return (double)coherence;
                 case Parameters.Steps: return (long)steps;
@@ -76,6 +86,8 @@ namespace Mirage
             {
                 case Parameters.Prompt: prompt = (string?)value ?? ""; return true;
                 case Parameters.Prompts: TakeBlend(value!); return true;
+                case Parameters.NegativePrompt: negativePrompt = (string?)value ?? ""; return true;
+                case Parameters.Guidance: guidance = Convert.ToSingle(value); return true;
                 case Parameters.Strength: strength = Convert.ToSingle(value); return true;
                 case Parameters.Coherence: coherence = Convert.ToSingle(value); return true;
                 case Parameters.Steps: steps = Convert.ToInt32(value); return true;
@@ -93,6 +105,8 @@ namespace Mirage
             {
                 case Parameters.Prompt: return (prompt ?? "") == (other.prompt ?? "");
                 case Parameters.Prompts: return IsSameBlend(other);
+                case Parameters.NegativePrompt: return (negativePrompt ?? "") == (other.negativePrompt ?? "");
+                case Parameters.Guidance: return guidance.Equals(other.guidance);
                 case Parameters.Strength: return strength.Equals(other.strength);
                 case Parameters.Coherence: return coherence.Equals(other.coherence);
                 case Parameters.Steps: return steps == other.steps;

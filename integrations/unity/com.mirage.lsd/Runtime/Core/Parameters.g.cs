@@ -35,6 +35,33 @@ namespace Mirage
         /// <summary>How many <c>prompts</c> may have.</summary>
         public const int PromptsItems = 8;
 
+        /// <summary>The name of <c>negative_prompt</c>. What the picture should not become, where guidance is above 1. For Stable Diffusion.</summary>
+        public const string NegativePrompt = "negative_prompt";
+
+        /// <summary>What <c>negative_prompt</c> does, in one line.</summary>
+        public const string NegativePromptHelp = "What the picture should not become, where guidance is above 1. For Stable Diffusion.";
+
+        /// <summary>What <c>negative_prompt</c> is until it is set.</summary>
+        public const string NegativePromptDefault = "";
+
+        /// <summary>Characters that the text of <c>negative_prompt</c> may have.</summary>
+        public const int NegativePromptLength = 1000;
+
+        /// <summary>The name of <c>guidance</c>. How far the picture is led from the negative prompt: 1 is the prompt alone. For Stable Diffusion.</summary>
+        public const string Guidance = "guidance";
+
+        /// <summary>What <c>guidance</c> does, in one line.</summary>
+        public const string GuidanceHelp = "How far the picture is led from the negative prompt: 1 is the prompt alone. For Stable Diffusion.";
+
+        /// <summary>What <c>guidance</c> is until it is set.</summary>
+        public const float GuidanceDefault = 1f;
+
+        /// <summary>The least that the value of <c>guidance</c> may be.</summary>
+        public const float GuidanceMinimum = 1f;
+
+        /// <summary>The most that the value of <c>guidance</c> may be.</summary>
+        public const float GuidanceMaximum = 10f;
+
         /// <summary>The name of <c>strength</c>. How much of the look is applied: 0 gives the source back, 1 the full look.</summary>
         public const string Strength = "strength";
 
@@ -131,6 +158,10 @@ namespace Mirage
             { Default = PromptDefault, MaxLength = PromptLength },
             new ParameterInfo(Prompts, ParameterType.Blend, PromptsHelp)
             { Default = null, Minimum = PromptsMinimum, Maximum = PromptsMaximum, MaxLength = PromptsLength, MaxItems = PromptsItems },
+            new ParameterInfo(NegativePrompt, ParameterType.Text, NegativePromptHelp)
+            { Default = NegativePromptDefault, MaxLength = NegativePromptLength },
+            new ParameterInfo(Guidance, ParameterType.Float, GuidanceHelp)
+            { Default = GuidanceDefault, Minimum = GuidanceMinimum, Maximum = GuidanceMaximum, Clip = true },
             new ParameterInfo(Strength, ParameterType.Float, StrengthHelp)
             { Default = StrengthDefault, Minimum = StrengthMinimum, Maximum = StrengthMaximum, Clip = true },
             new ParameterInfo(Coherence, ParameterType.Float, CoherenceHelp)
