@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import ipaddress
 import json
 import logging
@@ -72,10 +73,12 @@ Host = Annotated[str, typer.Option(help="Address to listen on. Beyond this machi
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
 ModelName = Annotated[
     str,
-    typer.Option("--model", metavar="NAME|PATH", help="lsd-mini, a Stable Diffusion's path, or echo: untouched."),
+    typer.Option(
+        "--model", metavar="NAME|PATH", help="lsd-mini, echo (untouched), or a Stable Diffusion: its path or hub name."
+    ),
 ]
 Vae = Annotated[
-    str | None, typer.Option(metavar="FOLDER", help="Another autoencoder for the model, such as TAESD: far faster.")
+    str | None, typer.Option(metavar="FOLDER|HUB", help="Another autoencoder for the model, such as TAESD: far faster.")
 ]
 Lora = Annotated[
     list[str] | None, typer.Option(metavar="FILE[:STRENGTH]", help="A LoRA to merge into the model; may be repeated.")
@@ -213,8 +216,9 @@ def demo(
 
 def _run_daemon(config: Config, log_level: str, *, open_browser: bool = False) -> None:
     from mirage_runtime.daemon import serve as serve_until_stopped
-    from mirage_runtime.models import ENGINE_NAMES, card
+    from mirage_runtime.models import ENGINE_NAMES, card, located
 
+    config = dataclasses.replace(config, model=located(config.model))
     card(config.model)
     if config.model.engine not in ENGINE_NAMES:
         raise MirageRuntimeError(f"there is no engine '{config.model.engine}': there are {', '.join(ENGINE_NAMES)}")
@@ -316,7 +320,7 @@ def run(
     controls.set(checked(prompt=prompt, strength=strength, coherence=coherence, seed=seed, steps=steps), now=0.0)
     settings = controls.resolve(now=0.0)
     chosen = DiffusionConfig(vae, tuple(lora or ()), sampling, guidance)
-    config = ModelConfig(model, engine, pixels=None, threads=threads, prepare=None, diffusion=chosen)
+    config = models.located(ModelConfig(model, engine, pixels=None, threads=threads, prepare=None, diffusion=chosen))
     understood = models.card(config).understand_blend(settings.prompts)
     if understood and understood["unknown_words"]:
         errors.print(f"words with no effect: {_plain(', '.join(understood['unknown_words']))}", highlight=False)
@@ -335,7 +339,9 @@ def run(
 
 @app.command("compile")
 def compile_(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The path of a Stable Diffusion, or lsd-mini.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="The path or hub name of a Stable Diffusion, or lsd-mini.")
+    ],
     engine: Annotated[str, typer.Option(help="What to compile for: tensorrt or openvino.")] = "tensorrt",
     size: Annotated[str, typer.Option(metavar="WxH", help="The size that it is to be fastest at.")] = "512x512",
     target: Annotated[
@@ -346,11 +352,11 @@ def compile_(
     sampling: Sampling = "auto",
 ) -> None:
     """Compile a model for a graphics card (or a processor): export, compare with torch, build, keep."""
-    from mirage_runtime.models import is_path
+    from mirage_runtime.models import is_path, located
     from mirage_runtime.models.diffusion.files import look_at
 
     width, height = parse_size(size)
-    chosen = ModelConfig(model, engine, diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling))
+    chosen = located(ModelConfig(model, engine, diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling)))
     targets = [name for text in target or () for name in text.split(",") if name]
     files = look_at(chosen) if is_path(model) else None
     if files is None and (model, engine) != ("lsd-mini", "tensorrt"):
@@ -636,7 +642,9 @@ def _print_transport_bench(report: transport_bench.Report) -> None:
 
 @bench_app.command("engines")
 def bench_engines(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The path of a Stable Diffusion, or lsd-mini.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="The path or hub name of a Stable Diffusion, or lsd-mini.")
+    ],
     json_output: Json = False,
     frames: Annotated[int, typer.Option(min=1, help="Frames that each engine computes.")] = 50,
     size: Sizes = None,
@@ -646,9 +654,9 @@ def bench_engines(
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page, as Markdown.")] = None,
 ) -> None:
     """Measure every engine that can compute a model here, beside torch at 32 bits, in one run."""
-    config = ModelConfig(model, diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling))
-    from mirage_runtime.models import card
+    from mirage_runtime.models import card, located
 
+    config = located(ModelConfig(model, diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling)))
     card(config)
     try:
         from mirage_runtime import engine_bench

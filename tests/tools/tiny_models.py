@@ -73,6 +73,46 @@ def make(folder: Path, *, xl: bool = False, kind: str = "turbo", tiny_vae: bool 
     return folder
 
 
+def make_released(folder: Path, release: str) -> Path:
+    """Write a model put together as ``sd1``, ``sd2`` or ``sdxl`` is, in all but its sizes."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+
+    torch.manual_seed(7)
+    xl, first = release == "sdxl", release == "sd1"
+    added = {
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 6 * 8 + 32,
+        "transformer_layers_per_block": (1, 2),
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    }
+    blocks = {
+        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+    }
+    UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(64, 128),
+        layers_per_block=2,
+        cross_attention_dim=192 if xl else 64,
+        attention_head_dim=8 if first else (1, 2),
+        use_linear_projection=not first,
+        **(added if xl else blocks),
+    ).save_pretrained(folder / "unet")
+    AutoencoderKL(
+        block_out_channels=(32, 32, 64, 64), down_block_types=("DownEncoderBlock2D",) * 4, layers_per_block=2,
+        up_block_types=("UpDecoderBlock2D",) * 4, latent_channels=4, scaling_factor=0.13025 if xl else 0.18215,
+    ).save_pretrained(folder / "vae")  # fmt: skip
+    sizes = {"hidden_size": 64, "num_attention_heads": 1}
+    _text(folder, "", **sizes, hidden_act="gelu" if release == "sd2" else "quick_gelu")
+    if xl:
+        _text(folder, "_2", hidden_size=128, num_attention_heads=2, hidden_act="gelu")
+    _write(folder / "scheduler" / "scheduler_config.json", SCHEDULERS["turbo"] | {"prediction_type": "epsilon"})
+    _write(folder / "model_index.json", {"_class_name": "StableDiffusionPipeline"})
+    return folder
+
+
 def make_full(folder: Path) -> Path:
     """Write a model of SD-Turbo's own size, 866 M parameters, with TAESD and random weights of 16 bits: 2.5 GB."""
     from diffusers import AutoencoderTiny, UNet2DConditionModel
@@ -89,7 +129,7 @@ def make_full(folder: Path) -> Path:
     return folder
 
 
-def _text(folder: Path, which: str, **sizes: int) -> None:
+def _text(folder: Path, which: str, **sizes: Any) -> None:
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     words = [chr(code) for code in range(97, 123)]

@@ -242,8 +242,20 @@ def card(config: ModelConfig) -> ModelCard:
     raise MirageRuntimeError(f"there is no model '{name}': {hint}")
 
 
+def located(config: ModelConfig) -> ModelConfig:
+    """Return the configuration with the paths of what is named by the hub's names, which is fetched if need be.
+
+    Raises `MirageRuntimeError` where it is not to be had.
+    """
+    if not is_path(config.name):
+        return config
+    from mirage_runtime.models.diffusion import files
+
+    return files.located(config)
+
+
 def is_path(name: str) -> bool:
-    """Whether a model's name is a place on this machine."""
+    """Whether a model's name is a place, on this machine or in the hub."""
     return name not in MODEL_NAMES and ("/" in name or "\\" in name or Path(name).exists())
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from mirage_runtime.config import ModelConfig
 from mirage_runtime.errors import MirageRuntimeError
 from mirage_runtime.models import ModelCard
-from mirage_runtime.models.diffusion import weights
-from mirage_runtime.models.diffusion.schedule import KINDS, Kind, Schedule
+from mirage_runtime.models.diffusion import hub, weights
+from mirage_runtime.models.diffusion.schedule import KINDS, PREDICTIONS, Kind, Schedule
+from mirage_runtime.models.diffusion.single_file import SingleFile
+from mirage_runtime.models.diffusion.single_file import read as read_single_file
 
 Family = Literal["sd", "sdxl"]
 Lora = tuple[Path, float]
@@ -25,11 +27,8 @@ _PARTS: Final[Mapping[Family, tuple[str, ...]]] = {
 }
 _UNET: Final = "UNet2DConditionModel"
 _VAES: Final = ("AutoencoderKL", "AutoencoderTiny")
-_MARKS: Final[Mapping[str, str]] = {
-    "model.diffusion_model.input_blocks.0.0.weight": "unet",
-    "first_stage_model.decoder.conv_in.weight": "vae",
-}
-"""Tensors by which the parts of a single file are known."""
+TOKENIZER: Final = "openai/clip-vit-large-patch14"
+"""Where the words are that every Stable Diffusion reads; a single file has none."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,23 @@ class ModelFiles:
     tiny: bool
     """Whether that is a tiny one."""
     loras: tuple[Lora, ...] = ()
-    single_file: bool = False
+    single: SingleFile | None = None
+    """What there is to know of a model in one file; None for a folder."""
+    tokenizer: Path | None = None
+    """The folder of its tokenizer, where that is no part of the model."""
 
     @property
     def name(self) -> str:
-        """What people call it: the name of its file or folder."""
-        return self.path.stem if self.single_file else self.path.name
+        """What people call it: the name of its file or folder, or of its place in the hub."""
+        if self.path.parent.name == "snapshots":  # the hub's cache: models--owner--name/snapshots/revision
+            return self.path.parent.parent.name.rpartition("--")[2]
+        return self.path.stem if self.single else self.path.name
+
+    def config_of(self, part: str) -> Mapping[str, Any]:
+        """Return the description of a part, named as diffusers' folders. Raises `MirageRuntimeError`."""
+        if self.single is not None and part in self.single.configs:
+            return self.single.configs[part]
+        return _json(self.path / part / "config.json", f"{self.path / part} has no config.json")
 
     def card(self) -> ModelCard:
         """Return what clients are told of it."""
@@ -59,23 +69,25 @@ class ModelFiles:
 
     def network_files(self) -> list[Path]:
         """Return every file that the networks are made of, text encoders apart, in a fixed order."""
-        if self.single_file:
-            return [self.path, *(file for file, _ in self.loras)]
+        loras = [file for file, _ in self.loras]
+        vae = [] if self.vae == self.path else [self.vae / "config.json", *weight_files(self.vae)]
+        if self.single is not None:
+            return [self.path, *vae, *loras]
         unet = self.path / "unet"
-        configs = [unet / "config.json", self.vae / "config.json"]
-        return [*configs, *weight_files(unet), *weight_files(self.vae), *(file for file, _ in self.loras)]
+        return [unet / "config.json", *weight_files(unet), *vae, *loras]
 
     def bytes_of_networks(self) -> list[int]:
         """Return the bytes of the weights as f32, a file each."""
         found = []
         for file in self.network_files():
             if file.suffix == ".safetensors":
-                found.append(sum(4 * math.prod(tensor.shape) for tensor in weights.tensors(file).values()))
+                tensors = weights.tensors(file).items()
+                found.append(sum(4 * math.prod(each.shape) for name, each in tensors if not is_of_a_text(name)))
         return found
 
 
 def look_at(config: ModelConfig) -> ModelFiles:
-    """Return what the model at the path ``config.name`` is: a folder as diffusers writes it.
+    """Return what the model at the path ``config.name`` is: a folder as diffusers writes it, or one file.
 
     ``config.diffusion.vae`` is the folder of another autoencoder, TAESD's for instance, which makes pictures of latents
     in a hundredth of the time; a folder ``taesd`` or ``taesdxl`` inside of the model's or beside it is taken by itself.
@@ -104,11 +116,42 @@ def look_at(config: ModelConfig) -> ModelFiles:
         if part not in ("vae",) and not part.startswith("tokenizer"):
             check_weights(path / part)
     autoencoder, tiny = _autoencoder(path, vae, family)
-    channels = int(unet.get("in_channels", 4))
-    if channels != 4:
-        raise MirageRuntimeError(f"{path} takes {channels} channels: a model for inpainting or video, not for pictures")
+    _check_channels(path, unet)
     schedule = _schedule(path, unet, loras, kind)
     return ModelFiles(path, family, schedule, autoencoder, tiny, loras)
+
+
+def located(config: ModelConfig) -> ModelConfig:
+    """Return a configuration where names of the hub became paths: what is not here is fetched, which may take minutes.
+
+    Raises `MirageRuntimeError` for a name that is no path and that the hub does not give.
+    """
+    chosen, name, vae = config.diffusion, config.name, config.diffusion.vae
+    loras = tuple(_located_lora(text) for text in chosen.loras)
+    if vae is not None and hub.is_id(vae):
+        vae = str(hub.found(vae, lambda folder: _is_whole(lambda: check_weights(folder))))
+    if hub.is_id(name):
+        plain = replace(config, diffusion=replace(chosen, vae=None, loras=()))
+        name = str(hub.found(name, lambda folder: _is_whole(lambda: look_at(replace(plain, name=str(folder))))))
+    elif Path(name).is_file() and not Path(name).with_name("tokenizer").is_dir():
+        hub.found(TOKENIZER, lambda folder: (folder / "vocab.json").is_file())
+    return replace(config, name=name, diffusion=replace(chosen, vae=vae, loras=loras))
+
+
+def _located_lora(text: str) -> str:
+    path, strength = _lora(text)
+    if not hub.is_id(str(path)):
+        return text
+    file = "pytorch_lora_weights.safetensors"
+    return f"{hub.found(str(path), lambda folder: (folder / file).is_file()) / file}:{strength}"
+
+
+def _is_whole(look: Callable[[], object]) -> bool:
+    try:
+        look()
+    except MirageRuntimeError:
+        return False
+    return True
 
 
 def check_weights(folder: Path) -> None:
@@ -136,10 +179,23 @@ def weight_files(folder: Path) -> list[Path]:
     return []
 
 
+def _check_channels(path: Path, unet: Mapping[str, Any]) -> None:
+    channels = int(unet.get("in_channels", 4))
+    if channels != 4:
+        raise MirageRuntimeError(f"{path} takes {channels} channels: a model for inpainting or video, not for pictures")
+
+
 def _autoencoder(path: Path, vae: Path | None, family: Family) -> tuple[Path, bool]:
-    name = "taesdxl" if family == "sdxl" else "taesd"
-    nearby = [path / name, path.parent / name]
-    chosen = vae or next((folder for folder in nearby if (folder / "config.json").is_file()), path / "vae")
+    near = _tiny_autoencoder_near(path, family) or _tiny_autoencoder_near(path.parent, family)
+    return _checked_autoencoder(vae or near or path / "vae")
+
+
+def _tiny_autoencoder_near(folder: Path, family: Family) -> Path | None:
+    found = folder / ("taesdxl" if family == "sdxl" else "taesd")
+    return found if (found / "config.json").is_file() else None
+
+
+def _checked_autoencoder(chosen: Path) -> tuple[Path, bool]:
     config = _json(chosen / "config.json", f"{chosen} is no folder of an autoencoder")
     kind = config.get("_class_name")
     if kind not in _VAES:
@@ -151,9 +207,9 @@ def _autoencoder(path: Path, vae: Path | None, family: Family) -> tuple[Path, bo
 def _schedule(path: Path, unet: Mapping[str, Any], loras: tuple[Lora, ...], kind: Kind | None) -> Schedule:
     config = path / "scheduler" / "scheduler_config.json"
     told = _json(config, f"{path} has no scheduler/scheduler_config.json: was it downloaded whole?")
-    prediction = told.get("prediction_type", "epsilon")
-    if prediction not in ("epsilon", "v_prediction", "sample"):
-        raise MirageRuntimeError(f"{config}: a model that predicts '{prediction}' is not known")
+    prediction = next((known for known in PREDICTIONS if known == told.get("prediction_type", "epsilon")), None)
+    if prediction is None:
+        raise MirageRuntimeError(f"{config}: a model that predicts '{told['prediction_type']}' is not known")
     try:
         return Schedule(
             kind or _kind(told, unet, loras),
@@ -176,11 +232,37 @@ def _kind(scheduler: Mapping[str, Any], unet: Mapping[str, Any], loras: tuple[Lo
 
 
 def _single_file(path: Path, vae: Path | None, loras: tuple[Lora, ...], kind: Kind | None) -> ModelFiles:
-    names = weights.tensors(path)
-    parts = {part for mark, part in _MARKS.items() if mark in names}
-    if "unet" not in parts:
-        raise MirageRuntimeError(f"{path} is no Stable Diffusion in one file: it has no model.diffusion_model")
-    raise MirageRuntimeError(f"{path}: not yet")
+    found = read_single_file(path)
+    family: Family = "sdxl" if found.is_xl else "sd"
+    _check_channels(path, found.configs["unet"])
+    chosen, tiny = _tiny_autoencoder_near(path.parent, family), True
+    if vae is not None or chosen is None:
+        if vae is None and "vae" not in found.configs:
+            raise MirageRuntimeError(f"{path} has no autoencoder: name the folder of one with --vae")
+        chosen, tiny = (path, False) if vae is None else _checked_autoencoder(vae)
+    if kind is None:
+        # No scheduler comes with a file, so its name has to say what it was made into.
+        named = " ".join([path.stem.lower(), *(file.stem.lower() for file, _ in loras)])
+        kind = "lcm" if "lcm" in named else "turbo" if "turbo" in named else "ddim"
+    schedule = Schedule(kind, found.prediction)
+    return ModelFiles(path, family, schedule, chosen, tiny, loras, found, _tokenizer_for(path))
+
+
+def _tokenizer_for(path: Path) -> Path:
+    """Return the folder of a single file's tokenizer: beside it, or the one that all take, in the hub's cache."""
+    beside = path.parent / "tokenizer"
+    found = beside if beside.is_dir() else hub.cached(TOKENIZER)
+    if found is None or not (found / "vocab.json").is_file():
+        raise MirageRuntimeError(
+            f"{path} needs a tokenizer, which is no part of it: put the folder 'tokenizer' of any Stable Diffusion in "
+            f"diffusers' layout beside it ({beside}), or fetch {TOKENIZER} where the hub can be reached"
+        )
+    return found
+
+
+def is_of_a_text(name: str) -> bool:
+    """Whether a tensor of a single file is of a text encoder."""
+    return name.startswith(("cond_stage_model.", "conditioner."))
 
 
 def _lora(text: str) -> Lora:

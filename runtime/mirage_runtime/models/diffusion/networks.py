@@ -5,11 +5,14 @@ So they run as torch modules, and so they are exported. Pictures are u8 ``(1, H,
 
 from __future__ import annotations
 
+import json
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -128,18 +131,25 @@ def load(files: ModelFiles) -> Networks:
     from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 
     with quiet():
-        unet = _part(UNet2DConditionModel, files.path / "unet")
+        unet = _of(files, UNet2DConditionModel, "unet")
         for file, strength in files.loras:
             _merge(unet, str(file), strength)
-        vae = _part(AutoencoderTiny if files.tiny else AutoencoderKL, files.vae)
+        own = files.vae == files.path
+        vae = (
+            _of(files, AutoencoderKL, "vae")
+            if own
+            else _part(AutoencoderTiny if files.tiny else AutoencoderKL, files.vae)
+        )
     predict = PredictXl(unet) if files.family == "sdxl" else Predict(unet)
     scale = 2 ** (len(vae.config.decoder_block_out_channels if files.tiny else vae.config.block_out_channels) - 1)
     return Networks(Encode(vae, tiny=files.tiny), predict, Decode(vae), int(unet.config.in_channels), scale)
 
 
 def check_finite(module: nn.Module, name: str) -> None:
-    """Raise `MirageRuntimeError` where weights are no numbers."""
+    """Raise `MirageRuntimeError` where weights are missing or no numbers."""
     for key, value in module.state_dict().items():
+        if value.is_meta:
+            raise MirageRuntimeError(f"{name} cannot be loaded: it has no {key}")
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise MirageRuntimeError(f"{name}: {key} holds values that are no numbers (NaN): the file is damaged")
 
@@ -164,6 +174,30 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
+@contextmanager
+def described(files: ModelFiles, part: str) -> Iterator[str]:
+    """Give a folder with the description of one part of a single file, in a folder named as the part."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, part, "config.json")
+        path.parent.mkdir()
+        path.write_text(json.dumps(dict(files.config_of(part))))
+        yield folder
+
+
+def _of(files: ModelFiles, kind: Any, part: str) -> Any:
+    """Return a network of a model's own."""
+    if files.single is None:
+        return _part(kind, files.path / part)
+    try:
+        with described(files, part) as folder:
+            module = kind.from_single_file(
+                str(files.path), config=folder, subfolder=part, torch_dtype=torch.float32, local_files_only=True
+            )
+    except Exception as error:
+        raise MirageRuntimeError(f"{files.path} cannot be loaded ({part}): {_first_line(error)}") from error
+    return _checked(module, f"{files.path} ({part})")
+
+
 def _part(kind: Any, folder: Any) -> Any:
     variant = "fp16" if any(".fp16." in file.name for file in weight_files(folder)) else None
     try:
@@ -172,8 +206,12 @@ def _part(kind: Any, folder: Any) -> Any:
         )
     except Exception as error:
         raise MirageRuntimeError(f"{folder} cannot be loaded: {_first_line(error)}") from error
+    return _checked(module, str(folder))
+
+
+def _checked(module: Any, name: str) -> Any:
     module.eval().requires_grad_(False)
-    check_finite(module, str(folder))
+    check_finite(module, name)
     return module
 
 

@@ -21,6 +21,7 @@ Kind = Literal["turbo", "lcm", "ddim"]
 Prediction = Literal["epsilon", "v_prediction", "sample"]
 
 KINDS: Final[tuple[Kind, ...]] = ("turbo", "lcm", "ddim")
+PREDICTIONS: Final[tuple[Prediction, ...]] = ("epsilon", "v_prediction", "sample")
 LCM_STEPS: Final = 50
 """Steps of the teacher's sampler that a latent consistency model was distilled from."""
 _SIGMA_DATA: Final = 0.5

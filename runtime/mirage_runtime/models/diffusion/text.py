@@ -6,8 +6,8 @@ the other and, for SDXL, the text as a whole behind them.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from mirage_runtime.errors import MirageRuntimeError
-from mirage_runtime.models.diffusion.files import ModelFiles
-from mirage_runtime.models.diffusion.networks import check_finite, quiet
+from mirage_runtime.models.diffusion.files import ModelFiles, is_of_a_text
+from mirage_runtime.models.diffusion.networks import check_finite, described, quiet
 
 Floats = NDArray[np.float32]
 
@@ -86,33 +86,57 @@ class TextEncoder:
 
 def sizes_of(files: ModelFiles) -> tuple[int, int, int]:
     """Return tokens, numbers to a token and numbers of the text as a whole, from the encoders' descriptions alone."""
-    configs = [
-        json.loads((files.path / f"text_encoder{which}" / "config.json").read_text())
-        for which in (("", "_2") if files.family == "sdxl" else ("",))
-    ]
+    encoders = ("text_encoder", "text_encoder_2") if files.family == "sdxl" else ("text_encoder",)
+    configs = [files.config_of(part) for part in encoders]
     width = sum(int(config["hidden_size"]) for config in configs)
     pooled = int(configs[1]["projection_dim"]) + 6 if len(configs) > 1 else 0
     return int(configs[0]["max_position_embeddings"]), width, pooled
 
 
 def _encoder(files: ModelFiles, which: str) -> _Encoder:
-    from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
     pools = bool(which)
-    folder, words = files.path / f"text_encoder{which}", files.path / f"tokenizer{which}"
+    kind = CLIPTextModelWithProjection if pools else CLIPTextModel
+    part = f"text_encoder{which}"
+    name = f"{files.path / part}" if files.single is None else f"{files.path} ({part})"
     try:
         with quiet():
-            kind = CLIPTextModelWithProjection if pools else CLIPTextModel
-            network = kind.from_pretrained(
-                folder, torch_dtype=torch.float32, use_safetensors=True, local_files_only=True
-            )
-            tokenizer = CLIPTokenizer.from_pretrained(words, local_files_only=True)
+            network = _of_single_file(files, kind, part) if files.single else _of_folder(files.path / part, kind)
+            tokenizer = _tokenizer(files, which)
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise MirageRuntimeError(f"{folder} cannot be loaded: {lines[0]}") from error
+        raise MirageRuntimeError(f"{name} cannot be loaded: {lines[0]}") from error
     network.requires_grad_(False)
-    check_finite(network, str(folder))
+    check_finite(network, name)
     return _Encoder(tokenizer, network, pools)
+
+
+def _of_folder(folder: Path, kind: Any) -> Any:
+    return kind.from_pretrained(folder, torch_dtype=torch.float32, use_safetensors=True, local_files_only=True)
+
+
+def _of_single_file(files: ModelFiles, kind: Any, part: str) -> Any:
+    from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
+    from safetensors import safe_open
+
+    with safe_open(files.path, framework="pt") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys() if is_of_a_text(name)}  # noqa: SIM118
+    with described(files, part) as folder:
+        return create_diffusers_clip_model_from_ldm(  # type: ignore[no-untyped-call]
+            kind, weights, subfolder=part, config=folder, torch_dtype=torch.float32, local_files_only=True
+        )
+
+
+def _tokenizer(files: ModelFiles, which: str) -> Any:
+    from transformers import CLIPTokenizer
+
+    if files.tokenizer is None:
+        return CLIPTokenizer.from_pretrained(files.path / f"tokenizer{which}", local_files_only=True)
+    tokenizer = CLIPTokenizer.from_pretrained(files.tokenizer, local_files_only=True)
+    if files.config_of(f"text_encoder{which}")["hidden_act"] == "gelu" and "!" in tokenizer.get_vocab():
+        tokenizer.pad_token = "!"  # OpenCLIP's encoders were trained with zeros behind the text
+    return tokenizer
 
 
 def _array(tensor: torch.Tensor) -> Floats:

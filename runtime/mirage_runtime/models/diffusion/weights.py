@@ -33,6 +33,19 @@ class Tensor:
 
 def tensors(path: Path) -> Mapping[str, Tensor]:
     """Return the tensors of a file by name. Raises `MirageRuntimeError` for one that is cut short or no such file."""
+    header, room = _header(path)
+    header.pop("__metadata__", None)
+    return {name: _tensor(path, name, entry, room) for name, entry in header.items()}
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """Return what else a file says of itself. Raises `MirageRuntimeError` for one that is no such file."""
+    told = _header(path)[0].get("__metadata__")
+    return {str(name): str(value) for name, value in told.items()} if isinstance(told, dict) else {}
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """Return a file's map, and how many bytes of tensors there are."""
     refuse_pickle(path)
     try:
         size = path.stat().st_size
@@ -41,12 +54,13 @@ def tensors(path: Path) -> Mapping[str, Tensor]:
             if not 2 <= length <= min(_MOST_HEADER, size - 8):
                 raise MirageRuntimeError(f"{path} is no safetensors file")
             header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        return {name: _tensor(path, name, entry, size - 8 - length) for name, entry in header.items()}
     except OSError as error:
         raise MirageRuntimeError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, AttributeError, RecursionError):
-        raise MirageRuntimeError(f"{path} is no safetensors file: its header cannot be read") from None
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict):
+        raise MirageRuntimeError(f"{path} is no safetensors file: its header cannot be read")
+    return header, size - 8 - length
 
 
 def refuse_pickle(path: Path) -> None:
