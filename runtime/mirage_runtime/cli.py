@@ -85,6 +85,9 @@ Lora = Annotated[
 ]
 Sampling = Annotated[str, typer.Option(help="How the model is sampled: auto, turbo, lcm or ddim.")]
 Guidance = Annotated[str, typer.Option(help="How guidance is computed: residual, full (twice the work) or off.")]
+StreamBatch = Annotated[
+    bool, typer.Option("--stream-batch", help="Several steps at the price of one; pictures come frames later.")
+]
 Still = Annotated[
     float, typer.Option(min=0.0, max=255.0, help="Levels that a source may change and count as still; 0: none.")
 ]
@@ -123,6 +126,7 @@ def serve(
     sampling: Sampling = "auto",
     guidance: Guidance = "residual",
     still: Still = 1.5,
+    stream_batch: StreamBatch = False,
     token: Token = None,
     insecure: Annotated[bool, typer.Option(help="Let anybody on the network in, with no token.")] = False,
     allow_origin: Annotated[list[str] | None, typer.Option(help="A web page's origin that may connect.")] = None,
@@ -197,7 +201,7 @@ def serve(
             engine,
             pixels=model_pixels,
             threads=threads,
-            diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling, guidance, still),
+            diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling, guidance, still, stream_batch),
         ),
     )
     _run_daemon(config, log_level)
@@ -347,6 +351,9 @@ def compile_(
     target: Annotated[
         list[str] | None, typer.Option("--targets", metavar="SM", help="Cards, such as sm89,sm120; default: all.")
     ] = None,
+    batch: Annotated[
+        int, typer.Option(min=1, max=4, help="Frames at once, for serve --stream-batch: as many as there are steps.")
+    ] = 1,
     vae: Vae = None,
     lora: Lora = None,
     sampling: Sampling = "auto",
@@ -382,7 +389,7 @@ def compile_(
             recipe = lsd.recipe_of(WEIGHTS, (height, width), tuple(targets))
             report = lsd.compile_lsd(WEIGHTS, recipe, show)
         else:
-            recipe = compiling.recipe_of(files, engine, (height, width), targets)
+            recipe = compiling.recipe_of(files, engine, (height, width), targets, batch)
             report = compiling.compile_model(files, recipe, show)
     told = "" if report.difference is None else f", differs from torch by {report.difference:.1g} at most"
     low, high = recipe.smallest, recipe.largest

@@ -52,6 +52,7 @@ class DiffusionConfig:
 
     ``loras`` are files, each with a strength behind a colon where it is not 1. ``sampling`` is ``auto``, ``turbo``,
     ``lcm`` or ``ddim``, ``guidance`` ``full``, ``residual`` or ``off``. ``still``: see `mirage_runtime.still`.
+    ``stream_batch``: whether steps of successive frames are computed side by side, so that pictures come later.
     """
 
     vae: str | None = None
@@ -59,6 +60,7 @@ class DiffusionConfig:
     sampling: str = "auto"
     guidance: str = "residual"
     still: float = 1.5
+    stream_batch: bool = False
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _reference(config: ModelConfig, frame: Image, settings: Settings) -> Image:
         from mirage_runtime.models.diffusion.files import look_at
         from mirage_runtime.models.diffusion.opened import open_with_torch
 
-        precise = open_with_torch(look_at(config), half=False)
+        precise = open_with_torch(look_at(config), config.diffusion, half=False)
         return Pipeline(precise)(frame, settings).picture
     return models.load(_with(config, "torch"))(frame, settings).picture
 

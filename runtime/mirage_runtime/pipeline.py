@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import cv2
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirage_runtime.clock import microseconds
-from mirage_runtime.models import Context, Image, Model, Outcome, Settings, Steering
+from mirage_runtime.models import Context, Image, Model, Outcome, Settings, Steering, StreamBatch
 from mirage_runtime.still import StillSource
 from mirage_runtime.temporal.stream import Embedding, TemporalStream
 
 _MOST_STREAMS = 16
+_MOST_UNDER_WAY = 4
 
 STAGES = ("preprocess", "temporal", "diffusion", "render")
 
@@ -35,11 +36,25 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
+class _Turn:
+    """A frame as it came: what its picture is put together with, be it frames later."""
+
+    frame: Image
+    source: Image
+    condition: NDArray[np.float32]
+    settings: Settings
+    context: Context | None
+
+
+@dataclass
 class _Stream:
     """What is carried along for one stream."""
 
     temporal: TemporalStream
     still: StillSource
+    batch: StreamBatch | None
+    under_way: deque[_Turn] = field(default_factory=lambda: deque(maxlen=_MOST_UNDER_WAY))
+    """Frames whose pictures are still to come, the newest last; kept only where they come later."""
 
 
 class Pipeline:
@@ -77,21 +92,45 @@ class Pipeline:
         condition = self.embed(settings.prompts)
         known = stream.temporal.embed(source, frame.shape[:2], context or Context(), condition, settings)
         watch.lap("temporal")
-        look = stream.still.recall(source, condition, settings)
+        turn = _Turn(frame, source, condition, settings, context)
+        look, lag = stream.still.recall(source, condition, settings), 0
         if look is None:
-            look = self.diffuse(source, condition, known, settings)
-            stream.still.keep(source, condition, settings, look)
+            look, lag, turn = self._look(stream, turn, known)
+            stream.still.keep(turn.source, turn.condition, turn.settings, look)
         if settings.strength == 0.0:
             stream.temporal.forget_appearance()
         else:
-            stream.temporal.keep(look)
+            stream.temporal.keep(look, lag)
         watch.lap("diffusion")
-        shown = 1.0 if self.model.takes_strength and settings.strength > 0.0 else settings.strength
-        result = render(look, frame, shown, out)
-        if settings.mask_ids and context is not None and context.ids is not None:
-            keep_objects(result, frame, context.ids, settings.mask_ids)
+        shown = 1.0 if self.model.takes_strength and turn.settings.strength > 0.0 else turn.settings.strength
+        result = render(look, turn.frame, shown, out)
+        if turn.settings.mask_ids and turn.context is not None and turn.context.ids is not None:
+            keep_objects(result, turn.frame, turn.context.ids, turn.settings.mask_ids)
         watch.lap("render")
-        return Outcome(result, watch.stages, known.share, known.reset)
+        return Outcome(result, watch.stages, known.share, known.reset, lag)
+
+    def _look(self, stream: _Stream, turn: _Turn, known: Embedding) -> tuple[Image, int, _Turn]:
+        """Return a picture, by how many frames it is behind, and the frame that it shows."""
+        settings = turn.settings
+        if stream.batch is None or settings.strength == 0.0:
+            stream.under_way.clear()
+            return self.diffuse(turn.source, turn.condition, known, settings), 0, turn
+        # What is read later must not be the caller's own memory, which the next frame will be written to.
+        turn = replace(turn, frame=turn.frame.copy(), context=_ids_alone(turn))
+        before = stream.under_way[-1] if stream.under_way else None
+        anew = known.reset or before is None or before.frame.shape != turn.frame.shape
+        stream.under_way.append(turn)
+        look, lag = stream.batch.denoise(
+            turn.source,
+            condition=turn.condition,
+            noise=known.noise,
+            steps=settings.steps,
+            memory=known.memory,
+            validity=known.validity,
+            steering=Steering(settings.strength, settings.guidance, settings.negative),
+            anew=anew,
+        )
+        return look, lag, stream.under_way[-1 - lag]
 
     def _stream(self, context: Context | None) -> _Stream:
         """What is carried along for the context's stream; the streams that came last are kept."""
@@ -104,7 +143,7 @@ class Pipeline:
         return stream
 
     def _made(self) -> _Stream:
-        return _Stream(TemporalStream(self.model.noise), StillSource(self._still))
+        return _Stream(TemporalStream(self.model.noise), StillSource(self._still), self.model.stream_batch())
 
     def preprocess(self, frame: Image) -> Image:
         """Return the frame as RGB at the model's own size."""
@@ -144,6 +183,14 @@ class Pipeline:
             least, most = self.model.limits
             fitted = [min(max(side, low), high) for side, low, high in zip(fitted, least, most, strict=True)]
         return fitted[0], fitted[1]
+
+
+def _ids_alone(turn: _Turn) -> Context | None:
+    """Return of a frame's context what its picture is put together with: ids, where some are masked."""
+    context = turn.context
+    if context is None or context.ids is None or not turn.settings.mask_ids:
+        return None
+    return Context(ids=context.ids.copy())
 
 
 def resized(image: Image, height: int, width: int) -> Image:

@@ -33,6 +33,9 @@ class Inverting:
     def noise(self, seed, places, stretch):
         return kernel.surface_noise(seed, places, stretch)
 
+    def stream_batch(self):
+        return None
+
     def denoise(self, source, *, condition, noise, steps, memory=None, validity=None, steering=None):
         self.asked.append((source.shape[:2], condition.tolist(), steps))
         self.steering = steering

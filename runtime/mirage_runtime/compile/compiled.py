@@ -26,7 +26,7 @@ MANIFEST: Final = "manifest.json"
 _CHUNK: Final = 1 << 22
 Progress = Callable[[str, float], None]
 """Told a stage and how much of it is done, 0 to 1."""
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the graphs and the manifest: another one, and everything is compiled anew."""
 
 
@@ -45,6 +45,8 @@ class Recipe:
     smallest: tuple[int, int]
     largest: tuple[int, int]
     targets: tuple[str, ...] = ()
+    batch: int = 1
+    """The most frames that the largest network takes at once."""
     format: int = FORMAT
 
     @property
@@ -91,15 +93,18 @@ def find(folder: Path, recipe: Recipe) -> dict[str, Any] | None:
     return manifest
 
 
-def find_any(name: str, weights: str, engine: str, *, path_of_model: str | None = None) -> tuple[Path, Recipe]:
+def find_any(
+    name: str, weights: str, engine: str, *, path_of_model: str | None = None, batch: int = 1
+) -> tuple[Path, Recipe]:
     """Return the newest folder that a model was compiled into for an engine, whatever its sizes.
 
-    ``weights`` is the hash of its weights. Raises `CompileError` where there is none that this version of the engine's
-    library can use.
+    ``weights`` is the hash of its weights. One for ``batch`` frames at once or more goes before others. Raises
+    `CompileError` where there is none that this version of the engine's library can use.
     """
     library = library_of(engine)
     problem = f"{name} is not compiled for {engine}: run mirage compile {path_of_model or name} --engine {engine}"
     folders = (cache_dir() / "compiled").glob(f"{name}-{engine}-*/{MANIFEST}")
+    usable: list[tuple[Path, Recipe]] = []
     for path in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True):
         try:
             recipe = recipe_in(path)
@@ -109,10 +114,12 @@ def find_any(name: str, weights: str, engine: str, *, path_of_model: str | None 
                 problem = f"{path.parent} was compiled by {recipe.library}, and this is {library}: compile it again"
                 continue
             find(path.parent, recipe)
-            return path.parent, recipe
+            usable.append((path.parent, recipe))
         except CompileError as error:
             problem = str(error)
-    raise CompileError(problem)
+    if not usable:
+        raise CompileError(problem)
+    return next((each for each in usable if each[1].batch >= batch), usable[0])
 
 
 def recipe_in(path: Path) -> Recipe:

@@ -21,13 +21,15 @@ from mirage_runtime.models.diffusion.text import sizes_of
 _AGREES: Final = 5e-3
 
 
-def recipe_of(files: ModelFiles, engine: str, size: tuple[int, int], targets: Sequence[str] = ()) -> Recipe:
-    """Return what would be compiled for frames of about (height, width). Raises `MirageRuntimeError`."""
+def recipe_of(
+    files: ModelFiles, engine: str, size: tuple[int, int], targets: Sequence[str] = (), batch: int = 1
+) -> Recipe:
+    """Return what would be compiled for ``batch`` frames of about (height, width). Raises `MirageRuntimeError`."""
     library = compiled.library_of(engine)
     tensorrt_build.check_targets(targets)
     size = (max(64, round(size[0] / 64) * 64), max(64, round(size[1] / 64) * 64))
     smallest, largest = compiled.around(size)
-    return Recipe(compiled.hash_of(files), engine, library, size, smallest, largest, tuple(sorted(targets)))
+    return Recipe(compiled.hash_of(files), engine, library, size, smallest, largest, tuple(sorted(targets)), batch)
 
 
 def compile_model(files: ModelFiles, recipe: Recipe, progress: Progress) -> Report:
@@ -43,17 +45,17 @@ def compile_model(files: ModelFiles, recipe: Recipe, progress: Progress) -> Repo
     progress("load", 1.0)
     with compiled.written(folder, recipe) as target:
         # Compared as numbers of 32 bits: a processor is slow with those of 16, and the graph is the same.
-        export.export(loaded, text, target, half=False, progress=progress)
-        difference = compare(loaded, text, target, progress)
+        export.export(loaded, text, target, half=False, batch=recipe.batch, progress=progress)
+        difference = compare(loaded, text, target, progress, recipe.batch)
         if half:
             for file in target.iterdir():
                 file.unlink()
-            export.export(loaded, text, target, half=True, progress=progress)
+            export.export(loaded, text, target, half=True, batch=recipe.batch, progress=progress)
             _build(loaded, text, target, recipe, progress)
     return Report(folder, recipe, difference)
 
 
-def compare(loaded: networks.Networks, text: export.Text, folder: Path, progress: Progress) -> float:
+def compare(loaded: networks.Networks, text: export.Text, folder: Path, progress: Progress, batch: int = 1) -> float:
     """Return how far the exported graphs are from torch, beside the largest number.
 
     Raises `CompileError` where that is too far.
@@ -61,7 +63,7 @@ def compare(loaded: networks.Networks, text: export.Text, folder: Path, progress
     worst = 0.0
     for number, name in enumerate(export.GRAPHS):
         progress("compare", number / len(export.GRAPHS))
-        inputs, _ = export.examples(loaded, text, name, torch.float32, size=(64, 128))
+        inputs, _ = export.examples(loaded, text, name, torch.float32, (64, 128), batch)
         with torch.inference_mode():
             expected = getattr(loaded, name).float()(**inputs).numpy().astype(np.float32)
         engine = OpenVinoEngine(folder / f"{name}.onnx", grid=loaded.scale, precise=True)
@@ -88,8 +90,10 @@ def _build(loaded: networks.Networks, text: export.Text, folder: Path, recipe: R
 
 
 def _ranges(loaded: networks.Networks, text: export.Text, name: str, recipe: Recipe) -> dict[str, Any]:
-    shapes = []
-    for size in (recipe.smallest, recipe.usual, recipe.largest):
-        inputs, free = export.examples(loaded, text, name, torch.float16, size)
-        shapes.append({key: list(value.shape) for key, value in inputs.items() if free[key]})
-    return {key: [shape[key] for shape in shapes] for key in shapes[0]}
+    batches = (1, recipe.batch, recipe.batch)  # fastest with as many as it is for
+    found = [
+        export.examples(loaded, text, name, torch.float16, size, batch)
+        for size, batch in zip((recipe.smallest, recipe.usual, recipe.largest), batches, strict=True)
+    ]
+    free = found[-1][1]
+    return {key: [list(inputs[key].shape) for inputs, _ in found] for key in found[-1][0] if free[key]}

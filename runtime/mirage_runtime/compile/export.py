@@ -21,6 +21,8 @@ OPSET: Final = 23
 """The first with attention as one operator, which engines have kernels for."""
 MOST: Final = 32
 """Largest side of a picture, in units of 64 pixels."""
+MOST_FRAMES: Final = 4
+"""At once: as many as there can be steps."""
 GRAPHS: Final = ("encode", "predict", "decode")
 
 
@@ -33,17 +35,17 @@ class Text:
     pooled: int = 0
 
 
-def export(networks: Networks, text: Text, folder: Path, *, half: bool, progress: Progress) -> None:
+def export(networks: Networks, text: Text, folder: Path, *, half: bool, batch: int = 1, progress: Progress) -> None:
     """Write ``encode.onnx``, ``predict.onnx`` and ``decode.onnx`` to a folder that exists.
 
-    ``half``: weights of 16 bits, else of 32. Weights lie in files of their own beside the graphs. Raises `CompileError`
-    where a network cannot be exported or the disk is full.
+    ``half``: weights of 16 bits, else of 32. ``batch``: the most latents that ``predict`` takes at once. Weights lie in
+    files of their own beside the graphs. Raises `CompileError` where a network cannot be exported or the disk is full.
     """
     kind = torch.float16 if half else torch.float32
     for number, name in enumerate(GRAPHS):
         progress("export", number / len(GRAPHS))
         module = getattr(networks, name).to(kind)
-        inputs, free = examples(networks, text, name, kind)
+        inputs, free = examples(networks, text, name, kind, batch=batch)
         try:
             with _silence():
                 _export(module, inputs, free, folder / f"{name}.onnx")
@@ -55,9 +57,17 @@ def export(networks: Networks, text: Text, folder: Path, *, half: bool, progress
 
 
 def examples(
-    networks: Networks, text: Text, name: str, kind: torch.dtype, size: tuple[int, int] = (128, 192)
+    networks: Networks,
+    text: Text,
+    name: str,
+    kind: torch.dtype,
+    size: tuple[int, int] = (128, 192),
+    batch: int = 1,
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return inputs of a graph for a picture of (height, width), and which of their dimensions are free."""
+    """Return inputs of a graph for pictures of (height, width), and which of their dimensions are free.
+
+    ``batch``: how many of them at once, where the graph takes several.
+    """
     rows, columns = torch.export.Dim("rows", min=1, max=MOST), torch.export.Dim("columns", min=1, max=MOST)
     height, width = size
     generator = torch.Generator().manual_seed(1)
@@ -70,13 +80,16 @@ def examples(
     if name == "decode":
         return {"latent": latent}, free
     inputs = {
-        "latent": latent,
-        "timestep": torch.tensor([499]),
-        "text": torch.randn((1, text.tokens, text.width), generator=generator).to(kind),
+        "latent": torch.randn((batch, networks.channels, *grid), generator=generator).to(kind),
+        "timestep": torch.tensor([499, 259, 119, 19][:batch]),
+        "text": torch.randn((batch, text.tokens, text.width), generator=generator).to(kind),
     }
     if text.pooled:
-        inputs["pooled"] = torch.randn((1, text.pooled), generator=generator).to(kind)
-    return inputs, free | dict.fromkeys(list(inputs)[1:])
+        inputs["pooled"] = torch.randn((batch, text.pooled), generator=generator).to(kind)
+    if batch == 1:
+        return inputs, free | dict.fromkeys(list(inputs)[1:])
+    frames = torch.export.Dim("frames", min=1, max=MOST_FRAMES)
+    return inputs, {name: {0: frames} | free.get(name, {}) for name in inputs}
 
 
 def _export(module: nn.Module, inputs: Mapping[str, Tensor], free: Mapping[str, Any], path: Path) -> None:

@@ -38,7 +38,7 @@ class OnnxRuntimeEngine:
         """Library, device, precision and threads."""
         return self._description
 
-    def prepare(self, size: Size) -> None:
+    def prepare(self, size: Size, batch: int = 1) -> None:
         """Run once, so that memory is there."""
         self.run(size, {})
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from mirage_runtime.engines import Array, EngineError, Size, usable_cores
+from mirage_runtime.engines import Array, EngineError, Size, batch_of, usable_cores
 
-_KEPT_SIZES = 8
+_KEPT = 8
 _KEPT_FILES = 32
 _TYPES = {"u8": np.uint8, "i8": np.int8, "i64": np.int64, "f16": np.float16, "f32": np.float32}
 
@@ -75,41 +75,41 @@ class OpenVinoEngine:
         version = ".".join(openvino.get_version().split("-")[0].split(".")[:2])
         plural = "" if self._threads == 1 else "s"
         self._description = f"OpenVINO {version} CPU {'bf16' if half else 'f32'}, {self._threads} thread{plural}"
-        self._compiled: OrderedDict[Size, _Compiled] = OrderedDict()
+        self._compiled: OrderedDict[tuple[Size, int], _Compiled] = OrderedDict()
 
     @property
     def description(self) -> str:
         """Library, device, precision and threads."""
         return self._description
 
-    def prepare(self, size: Size) -> None:
+    def prepare(self, size: Size, batch: int = 1) -> None:
         """Compile for frames of ``size`` and run once, unless that is done. Raises :class:`EngineError`."""
-        self._at(size)
+        self._at(size, batch)
 
     def run(self, size: Size, inputs: Mapping[str, Array]) -> Array:
         """Run the graph once; see :class:`mirage_runtime.engines.Engine`."""
-        return self._at(size).run(inputs)
+        return self._at(size, batch_of(inputs)).run(inputs)
 
     def _read(self) -> Any:
         if isinstance(self._graph, bytes):
             return self._core.read_model(self._graph, b"")
         return self._core.read_model(self._graph)
 
-    def _at(self, size: Size) -> _Compiled:
-        """The graph compiled for ``size``, making room for it if need be."""
-        compiled = self._compiled.get(size)
+    def _at(self, size: Size, batch: int) -> _Compiled:
+        """The graph compiled for ``batch`` frames of ``size``, making room for it if need be."""
+        compiled = self._compiled.get((size, batch))
         if compiled is None:
-            compiled = self._compile(size)
-            self._compiled[size] = compiled
-            if len(self._compiled) > _KEPT_SIZES:
+            compiled = self._compile(size, batch)
+            self._compiled[size, batch] = compiled
+            if len(self._compiled) > _KEPT:
                 self._compiled.popitem(last=False)
-        self._compiled.move_to_end(size)
+        self._compiled.move_to_end((size, batch))
         return compiled
 
-    def _compile(self, size: Size) -> _Compiled:
+    def _compile(self, size: Size, batch: int) -> _Compiled:
         self._prune_cache()
         height, width = size
-        shapes = {name: _fixed(shape, height, width, self._grid) for name, (_, shape) in self._inputs.items()}
+        shapes = {name: _fixed(shape, batch, size, self._grid) for name, (_, shape) in self._inputs.items()}
         try:
             graph = self._read()
             graph.reshape(shapes)
@@ -158,9 +158,12 @@ class _Compiled:
         return np.array(self._request.get_output_tensor(0).data, copy=True)
 
 
-def _fixed(shape: Any, height: int, width: int, grid: int) -> list[int]:
+def _fixed(shape: Any, batch: int, size: Size, grid: int) -> list[int]:
     """Fill a graph's free dimensions: NHWC pictures get the frame's size, NCHW fields a sample a ``grid`` of pixels."""
+    height, width = size
     lengths = [-1 if dimension.is_dynamic else dimension.get_length() for dimension in shape]
+    if lengths[0] < 0:
+        lengths[0] = batch
     free = [index for index, length in enumerate(lengths) if length < 0]
     if free == [1, 2]:
         lengths[1:3] = [height, width]

@@ -17,13 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirage_runtime.engines import Array, EngineError, Size
+from mirage_runtime.engines import Array, EngineError, Size, batch_of
 from mirage_runtime.engines.tensorrt_build import package, version
 
 _log = logging.getLogger("mirage.tensorrt")
 
 _RUNTIME_CACHE: Final = ".jit"
-_KEPT_SIZES: Final = 4
+_KEPT: Final = 8
+"""Sizes and batches whose memory is kept."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class TensorRtEngine:
             )
         self._path, self._grid = path, grid
         self._cache: Any = None
-        self._buffers: OrderedDict[Size, _Buffers] = OrderedDict()
+        self._buffers: OrderedDict[tuple[Size, int], _Buffers] = OrderedDict()
         self._context = self._made()
         if self._context is None:
             raise EngineError(f"the GPU has too little memory for {path.name}: {_free()} are free")
@@ -71,15 +72,15 @@ class TensorRtEngine:
         """Library, device and precision."""
         return f"{version(self._trt)} {torch.cuda.get_device_name()} fp16"
 
-    def prepare(self, size: Size) -> None:
+    def prepare(self, size: Size, batch: int = 1) -> None:
         """Run once for frames of ``size``. Raises :class:`EngineError`."""
-        self.run(size, self._at(size).inputs)
+        self.run(size, self._at(size, batch).inputs)
         torch.cuda.synchronize()
         self._keep_cache()
 
     def run(self, size: Size, inputs: Mapping[str, Array]) -> Array:
         """Run the engine once; see :class:`mirage_runtime.engines.Engine`. Returns a tensor on the GPU."""
-        buffers = self._at(size)
+        buffers = self._at(size, batch_of(inputs))
         for name, target in buffers.inputs.items():
             value = inputs.get(name)
             if value is None:
@@ -91,29 +92,35 @@ class TensorRtEngine:
                 target.copy_(given, non_blocking=True)
         for name, tensor in {**buffers.inputs, self._output: buffers.output}.items():
             if name != self._output and not self._context.set_input_shape(name, tuple(tensor.shape)):
-                raise EngineError(f"{self._path.name} was not compiled for {size[1]}x{size[0]}")
+                raise self._no_such_shape(size, batch_of(inputs))
             self._context.set_tensor_address(name, tensor.data_ptr())
         if not self._context.execute_async_v3(torch.cuda.current_stream().cuda_stream):
             raise EngineError(f"TensorRT could not run {self._path.name}")
         return buffers.output.clone()
 
-    def _at(self, size: Size) -> _Buffers:
-        """Return memory for one size, always the same: what is recorded as a CUDA graph stays good."""
-        buffers = self._buffers.get(size)
+    def _at(self, size: Size, batch: int) -> _Buffers:
+        """Return memory for one size and batch, always the same: what is recorded as a CUDA graph stays good."""
+        buffers = self._buffers.get((size, batch))
         if buffers is None:
-            inputs = {name: self._empty(name, self._shape(name, size)) for name in self._inputs}
+            inputs = {name: self._empty(name, self._shape(name, size, batch)) for name in self._inputs}
             for name, tensor in inputs.items():
                 if not self._context.set_input_shape(name, tuple(tensor.shape)):
-                    raise EngineError(f"{self._path.name} was not compiled for {size[1]}x{size[0]}")
+                    raise self._no_such_shape(size, batch)
             output = self._empty(self._output, tuple(self._context.get_tensor_shape(self._output)))
-            buffers = self._buffers[size] = _Buffers(inputs, output)
-            if len(self._buffers) > _KEPT_SIZES:
+            buffers = self._buffers[size, batch] = _Buffers(inputs, output)
+            if len(self._buffers) > _KEPT:
                 self._buffers.popitem(last=False)
-        self._buffers.move_to_end(size)
+        self._buffers.move_to_end((size, batch))
         return buffers
 
-    def _shape(self, name: str, size: Size) -> tuple[int, ...]:
+    def _no_such_shape(self, size: Size, batch: int) -> EngineError:
+        frames = "frames" if batch > 1 else "frame"
+        return EngineError(f"{self._path.name} was not compiled for {batch} {frames} of {size[1]}x{size[0]}")
+
+    def _shape(self, name: str, size: Size, batch: int) -> tuple[int, ...]:
         shape = list(self._engine.get_tensor_shape(name))
+        if shape[0] < 0:
+            shape[0] = batch
         free = [place for place, length in enumerate(shape) if length < 0]
         step = 1 if free == [1, 2] else self._grid
         for place, length in zip(free, size, strict=False):

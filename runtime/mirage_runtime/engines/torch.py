@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirage_runtime.engines import Array, EngineError, Size
+from mirage_runtime.engines import Array, EngineError, Size, batch_of
 
-_KEPT_SIZES: Final = 4
+_KEPT: Final = 8
+"""Sizes and batches whose graphs are kept."""
 _WARM_UPS: Final = 3
 Shaped = dict[str, tuple[tuple[int, ...], torch.dtype]]
 """Inputs of a graph: their shapes and kinds."""
@@ -50,7 +51,7 @@ class TorchEngine:
             self._module = _last(module.eval().to(self._device, self._type))
         except torch.OutOfMemoryError as error:
             raise EngineError(_no_memory(module, error)) from error
-        self._recorded: OrderedDict[Size, _Recorded] = OrderedDict()
+        self._recorded: OrderedDict[tuple[Size, int], _Recorded] = OrderedDict()
 
     @property
     def description(self) -> str:
@@ -61,31 +62,33 @@ class TorchEngine:
             return f"torch {version} CPU {kind}, {torch.get_num_threads()} threads"
         return f"torch {version} {torch.cuda.get_device_name(self._device)} {kind}"
 
-    def prepare(self, size: Size) -> None:
+    def prepare(self, size: Size, batch: int = 1) -> None:
         """Run once for frames of ``size``, and record that on a GPU. Raises :class:`EngineError`."""
-        self._at(size)
+        self._at(size, batch)
 
     def run(self, size: Size, inputs: Mapping[str, Array]) -> Array:
         """Run the module once; see :class:`mirage_runtime.engines.Engine`."""
         try:
             with torch.inference_mode():
                 placed = {name: self._placed(value) for name, value in inputs.items()}
-                return self._at(size)(placed)
+                return self._at(size, batch_of(inputs))(placed)
         except (RuntimeError, torch.OutOfMemoryError) as error:
             raise EngineError(f"torch failed: {str(error).splitlines()[0]}") from error
 
-    def _at(self, size: Size) -> _Recorded:
-        recorded = self._recorded.get(size)
+    def _at(self, size: Size, batch: int) -> _Recorded:
+        recorded = self._recorded.get((size, batch))
         if recorded is None:
             zeros = {
-                name: torch.zeros(shape, dtype=self._type if kind.is_floating_point else kind, device=self._device)
+                name: torch.zeros(
+                    (batch, *shape[1:]), dtype=self._type if kind.is_floating_point else kind, device=self._device
+                )
                 for name, (shape, kind) in self._shapes(size).items()
             }
             with torch.inference_mode():
-                recorded = self._recorded[size] = _Recorded(self._module, zeros)
-            if len(self._recorded) > _KEPT_SIZES:
+                recorded = self._recorded[size, batch] = _Recorded(self._module, zeros)
+            if len(self._recorded) > _KEPT:
                 self._recorded.popitem(last=False)
-        self._recorded.move_to_end(size)
+        self._recorded.move_to_end((size, batch))
         return recorded
 
     def _placed(self, value: Array) -> Tensor:

@@ -82,6 +82,8 @@ class Outcome:
     """Share of the frame that was remembered, 0..1."""
     reset: bool = False
     """Whether a cut began the memory anew."""
+    lag: int = 0
+    """How many frames ago the one came that the picture shows: above 0 where frames are on their way side by side."""
 
     @property
     def timings(self) -> dict[str, float]:
@@ -165,6 +167,30 @@ class Model(Protocol):
 
         ``noise`` is what `noise` returned, or a sum of such. ``memory`` is the last picture, moved to
         where it belongs now, and ``validity``, f32 (H / 4, W / 4), 0..1, how far it can be trusted.
+        """
+
+    def stream_batch(self) -> StreamBatch | None:
+        """Return what takes one stream's frames through side by side; None where each is finished before the next."""
+
+
+class StreamBatch(Protocol):
+    """Frames of one stream on their way through a model side by side."""
+
+    def denoise(
+        self,
+        source: Image,
+        *,
+        condition: NDArray[np.float32],
+        noise: NDArray[np.float32],
+        steps: int,
+        memory: Image | None = None,
+        validity: NDArray[np.float32] | None = None,
+        steering: Steering = UNSTEERED,
+        anew: bool = False,
+    ) -> tuple[Image, int]:
+        """Take a frame in as `Model.denoise` does; return the picture that is done, and how many frames ago its came.
+
+        ``anew`` leaves behind what is on its way.
         """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ Floats = NDArray[np.float32]
 _BETWEEN = 0.04  # f (1 - f) of both directions: below, a pixel was read almost where it is
 _SHARPENED = 1.15  # of what theory asks: what is lost in the corners of the spectrum is made up for in the rest
 _DOUBTED = 0.02  # share of the frame below which an engine's motion is not looked behind
+_LONGEST_LAG = 3  # frames: as many as can be on their way behind the newest
 _CUT = 0.25  # share of the frame that must be recognised for it to be the same scene
 
 
@@ -64,6 +66,10 @@ class Memory:
         self._view: View | None = None
         self._surface: Surface | None = None
         self._output: Bytes | None = None
+        self._away: tuple[Floats, Floats] | None = None
+        """Motion and trust from the last frame back to the one that the output shows; None where that is the same."""
+        self._steps: deque[tuple[Floats, Floats]] = deque(maxlen=_LONGEST_LAG)
+        """Motion and trust from each of the last frames back to the one before."""
 
     def recall(self, frame: Bytes, evidence: Evidence | None = None) -> Recalled:
         """Take the next frame, u8 ``(height, width, 3)`` with sides that are multiples of 16, and say what is known.
@@ -80,25 +86,39 @@ class Memory:
         if float(found.trust.mean()) < _CUT:
             self.resets += 1
             return self._anew(height, width, reset=True)
-        moved = None if self._output is None else beside(warped, self._output, found.field)
+        trusted = found.trust * found.alike
+        self._steps.append((found.field, trusted))
+        field, validity = (found.field, trusted) if self._away is None else _both((found.field, trusted), self._away)
+        moved = None if self._output is None else beside(warped, self._output, field)
         self._surface.advance(found.field, found.trust)
-        validity = np.zeros_like(found.trust) if moved is None else found.trust * found.alike
+        if moved is None:
+            validity = np.zeros_like(found.trust)
         return Recalled(moved, validity, self._surface.places, self._surface.stretch())
 
-    def keep(self, output: Bytes) -> None:
-        """Remember what was made of the last frame, u8 ``(height, width, 3)``; it is not copied."""
-        self._output = output
+    def keep(self, output: Bytes, lag: int = 0) -> None:
+        """Remember what was made of the last frame, u8 ``(height, width, 3)``; it is not copied.
+
+        ``lag``: of the frame so many frames before it, 0..3. One from before a cut is not remembered.
+        """
+        if lag > len(self._steps):
+            self.forget_appearance()
+            return
+        self._output, self._away = output, None
+        for step in list(self._steps)[len(self._steps) - lag :]:
+            self._away = step if self._away is None else _both(step, self._away)
 
     def forget_appearance(self) -> None:
         """Forget the last output; surfaces and their motion are still known."""
-        self._output = None
+        self._output = self._away = None
 
     def forget(self) -> None:
         """Forget everything."""
-        self._view = self._surface = self._output = None
+        self._view = self._surface = self._output = self._away = None
+        self._steps.clear()
 
     def _anew(self, height: int, width: int, *, reset: bool = False) -> Recalled:
-        self._output = None
+        self._output = self._away = None
+        self._steps.clear()
         self._surface = Surface(height, width)
         unknown = np.zeros((height // GRID, width // GRID), np.float32)
         return Recalled(None, unknown, self._surface.places, None, reset)
@@ -127,6 +147,13 @@ def warped(picture: Bytes, field: Floats) -> Bytes:
             return np.asarray(sharp, np.uint8)
         cv2.copyTo(sharp, cv2.resize(between, (width, height), interpolation=cv2.INTER_NEAREST), moved)
     return moved
+
+
+def _both(late: tuple[Floats, Floats], early: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Return motion and trust over both of two steps back; ``late`` is the one to the frame at hand."""
+    (field, trust), (field_before, trust_before) = late, early
+    then = cv2.remap(trust_before, fields.spots(field), None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    return fields.composed(field, field_before), np.asarray(trust * then, np.float32)
 
 
 def _motion(evidence: Evidence, before: View, now: View) -> Motion:

@@ -78,10 +78,10 @@ class TemporalStream:
         validity = recalled.validity * np.float32(settings.coherence)
         return Embedding(fields, memory, validity, min(1.0, float(validity.mean())))
 
-    def keep(self, picture: Image) -> None:
-        """Remember what was made of the frame; the picture is not copied."""
+    def keep(self, picture: Image, lag: int = 0) -> None:
+        """Remember what was made of the frame, or of the one ``lag`` frames before; the picture is not copied."""
         if self._id is not None:
-            self._memory.keep(picture)
+            self._memory.keep(picture, lag)
 
     def forget_appearance(self) -> None:
         """Forget the last picture; where things are is still known."""

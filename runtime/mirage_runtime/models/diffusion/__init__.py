@@ -50,12 +50,18 @@ def _with_any(files: ModelFiles, config: ModelConfig) -> StableDiffusion:
 def _with_torch(files: ModelFiles, config: ModelConfig) -> StableDiffusion:
     from mirage_runtime.models.diffusion.opened import open_with_torch
 
-    return open_with_torch(files, guidance=config.diffusion.guidance)
+    return open_with_torch(files, config.diffusion)
 
 
 def _compiled(files: ModelFiles, config: ModelConfig, engine: str) -> StableDiffusion:
     from mirage_runtime.compile.compiled import find_any, hash_of
     from mirage_runtime.models.diffusion.opened import open_compiled
 
-    folder, recipe = find_any(files.name, hash_of(files), engine, path_of_model=str(files.path))
-    return open_compiled(files, folder, recipe, guidance=config.diffusion.guidance)
+    wanted = 2 if config.diffusion.stream_batch else 1
+    folder, recipe = find_any(files.name, hash_of(files), engine, path_of_model=str(files.path), batch=wanted)
+    if recipe.batch < wanted:
+        _log.warning(
+            "%s is compiled for one frame at a time, so frames are finished one by one: mirage compile %s --batch 4",
+            files.name, files.path,
+        )  # fmt: skip
+    return open_compiled(files, folder, recipe, config.diffusion)

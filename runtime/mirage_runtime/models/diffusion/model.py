@@ -7,8 +7,8 @@ generated stays where it is seen again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -49,6 +49,8 @@ class Engines:
     encode: Engine
     predict: Engine
     decode: Engine
+    batch: int = 1
+    """The most latents that `predict` takes at once."""
 
     @property
     def description(self) -> str:
@@ -73,11 +75,12 @@ class StableDiffusion:
         name: str,
         guidance: str = "residual",
         limits: tuple[Size, Size] | None = None,
+        batches: bool = False,
     ) -> None:
         """Put a model together.
 
         ``guidance``: how a frame's guidance scale is followed where it is not 1. ``limits``: the smallest and largest
-        (height, width) that its engines take.
+        (height, width) that its engines take. ``batches``: whether `stream_batch` is to be had.
         """
         if guidance not in GUIDANCES:
             raise MirageRuntimeError(f"there is no guidance '{guidance}': there are {', '.join(GUIDANCES)}")
@@ -87,6 +90,7 @@ class StableDiffusion:
         self._text = text
         self._guidance = guidance
         self.limits = limits
+        self._batches = batches
         self._known = lru_cache(maxsize=16)(text)
 
     @property
@@ -95,9 +99,11 @@ class StableDiffusion:
         return f"{self.name} ({self._schedule.kind}), {self._engines.description}"
 
     def prepare(self, height: int, width: int) -> None:
-        """Do all slow work for one size: every network runs once."""
+        """Do all slow work for one size: every network runs once, and where frames are batched once for each number."""
         for engine in (self._engines.encode, self._engines.predict, self._engines.decode):
             engine.prepare((height, width))
+        for count in range(2, self._engines.batch + 1 if self._batches else 0):
+            self._engines.predict.prepare((height, width), count)
 
     def condition(self, prompt: str) -> Floats:
         """Return the prompt as a flat vector; vectors of two prompts may be blended."""
@@ -126,47 +132,148 @@ class StableDiffusion:
         steering: Steering = UNSTEERED,
     ) -> Image:
         """Return the picture that the model makes of ``source``; see `mirage_runtime.models.Model`."""
+        flight = self.begin(mixed(source, memory, validity), noise, steps, steering.strength)
+        while not flight.landed:
+            self.advance([flight], condition, steering)
+        return self.finish(flight)
+
+    def stream_batch(self) -> StreamBatch | None:
+        """Return what takes one stream's frames through side by side; None where each is finished before the next."""
+        return StreamBatch(self) if self._batches and self._engines.batch > 1 else None
+
+    def begin(self, source: Image, noise: Floats, steps: int, strength: float) -> Flight:
+        """Put a picture at the timestep that the strength chooses, ``steps`` before its end."""
         height, width = size = source.shape[:2]
         if height % self.multiple or width % self.multiple:
             raise ValueError(f"height and width must be multiples of {self.multiple}, not {height} and {width}")
-        latent = self._engines.encode.run(size, {"picture": mixed(source, memory, validity)[None]})
+        timesteps = self._schedule.timesteps(steps, max(0.01, strength * FULL_START))
+        latent = self._engines.encode.run(size, {"picture": source[None]})
         fresh = _Noises(noise[None], like=latent)
-        clean = self._sampled(size, latent, fresh, condition, steps, steering)
-        picture = self._engines.decode.run(size, {"latent": clean})
+        noisy = sampling.noised(self._schedule, latent, fresh(0), timesteps[0])
+        return Flight(size, latent, fresh, timesteps, noisy, latent)
+
+    def advance(self, flights: Sequence[Flight], condition: Floats, steering: Steering) -> None:
+        """Take pictures of one size a step on, each from where it is, in as few runs of the network as there can be."""
+        most = max(1, self._engines.batch)
+        for begin in range(0, len(flights), most):
+            self._advance(flights[begin : begin + most], condition, steering)
+
+    def finish(self, flight: Flight) -> Image:
+        """Return the picture that a clean latent is."""
+        picture = self._engines.decode.run(flight.size, {"latent": flight.clean})
         return np.ascontiguousarray(on_host(picture)[0])
 
-    def _sampled(
-        self,
-        size: tuple[int, int],
-        source: Array,
-        fresh: _Noises,
-        condition: Floats,
-        steps: int,
-        steering: Steering,
-    ) -> Array:
-        """Denoise from where the strength puts the source."""
+    def _advance(self, flights: Sequence[Flight], condition: Floats, steering: Steering) -> None:
         schedule = self._schedule
-        timesteps = schedule.timesteps(steps, max(0.01, steering.strength * FULL_START))
-        latent = sampling.noised(schedule, source, fresh(0), timesteps[0])
-        clean = latent
-        for number, (timestep, to) in enumerate(sampling.pairs(timesteps), 1):
-            predicted = self._predicted(size, latent, timestep, condition)
-            if steering.guidance != 1.0 and self._guidance != "off":
-                against = self._against(size, latent, source, timestep, steering)
-                predicted = sampling.guided(predicted, against, steering.guidance)
-            clean = sampling.denoised(schedule, latent, predicted, timestep)
-            latent = sampling.stepped(schedule, latent, clean, fresh(number), timestep, to)
-        return clean
+        predictions = self._predicted(flights, condition)
+        guides = steering.guidance != 1.0 and self._guidance != "off"
+        against = self._against(flights, steering) if guides else predictions
+        for flight, predicted, other in zip(flights, predictions, against, strict=True):
+            led = sampling.guided(predicted, other, steering.guidance) if guides else predicted
+            timestep, to = flight.timestep, flight.next_timestep
+            flight.clean = sampling.denoised(schedule, flight.latent, led, timestep)
+            flight.step += 1
+            fresh = flight.fresh(flight.step) if to >= 0 else flight.clean
+            flight.latent = sampling.stepped(schedule, flight.latent, flight.clean, fresh, timestep, to)
 
-    def _against(self, size: tuple[int, int], latent: Array, source: Array, timestep: int, steering: Steering) -> Array:
-        """Return the prediction that guidance leads away from."""
+    def _against(self, flights: Sequence[Flight], steering: Steering) -> list[Array]:
+        """Return the predictions that guidance leads away from."""
         if self._guidance == "full" or steering.negative:
-            return self._predicted(size, latent, timestep, self._known(steering.negative))
-        return sampling.residual_noise(self._schedule, latent, source, timestep)
+            return self._predicted(flights, self._known(steering.negative))
+        return [sampling.residual_noise(self._schedule, each.latent, each.source, each.timestep) for each in flights]
 
-    def _predicted(self, size: tuple[int, int], latent: Array, timestep: int, condition: Floats) -> Array:
-        inputs: Mapping[str, Any] = {"latent": latent, "timestep": np.array([timestep], np.int64)}
-        return self._engines.predict.run(size, {**inputs, **self._text.split(condition, size)})
+    def _predicted(self, flights: Sequence[Flight], condition: Floats) -> list[Array]:
+        size, count = flights[0].size, len(flights)
+        texts = self._text.split(condition, size)
+        inputs: Mapping[str, Any] = {
+            "latent": joined([flight.latent for flight in flights]),
+            "timestep": np.array([flight.timestep for flight in flights], np.int64),
+            **{name: np.repeat(value, count, axis=0) if count > 1 else value for name, value in texts.items()},
+        }
+        found = self._engines.predict.run(size, inputs)
+        return [found[number : number + 1] for number in range(count)]
+
+
+@dataclass
+class Flight:
+    """A frame on its way from noise to a picture."""
+
+    size: Size
+    source: Array
+    """Its latent, untouched."""
+    fresh: _Noises
+    timesteps: tuple[int, ...]
+    latent: Array
+    """As noisy as the step that it is at."""
+    clean: Array
+    """What it will become, as far as can be told by now."""
+    step: int = 0
+    age: int = 0
+    """Frames that came after it."""
+
+    @property
+    def landed(self) -> bool:
+        """Whether no step is left."""
+        return self.step >= len(self.timesteps)
+
+    @property
+    def timestep(self) -> int:
+        """That of the step to come."""
+        return self.timesteps[self.step]
+
+    @property
+    def next_timestep(self) -> int:
+        """That of the step after it; -1 for the end."""
+        return self.timesteps[self.step + 1] if self.step + 1 < len(self.timesteps) else -1
+
+
+class StreamBatch:
+    """Frames of one stream on their way side by side, each a step behind the last: one run of the network a frame.
+
+    The picture of a frame of n steps comes n - 1 frames later (StreamDiffusion's stream batch, Kodaira et al. 2023,
+    arXiv:2312.12491, section 3.1). Not for several threads at once.
+    """
+
+    def __init__(self, model: StableDiffusion) -> None:
+        self._model = model
+        self._flights: list[Flight] = []
+        """Newest first: one at each step but the first."""
+
+    def denoise(
+        self,
+        source: Image,
+        *,
+        condition: Floats,
+        noise: Floats,
+        steps: int,
+        memory: Image | None = None,
+        validity: Floats | None = None,
+        steering: Steering = UNSTEERED,
+        anew: bool = False,
+    ) -> tuple[Image, int]:
+        """Take a frame in and return the picture of the one that is done, and how many frames ago that came.
+
+        ``anew``, another size and another number of steps leave behind what is on its way: the frame is taken through
+        all of its steps at once, and its picture is there at once. The frames after it are behind it as it grows old.
+        For the rest see `StableDiffusion.denoise`.
+        """
+        flight = self._model.begin(mixed(source, memory, validity), noise, steps, steering.strength)
+        if anew or len(self._flights) != steps - 1 or any(each.size != flight.size for each in self._flights):
+            return self._started(flight, condition, steering), 0
+        column = [flight, *self._flights]
+        for each in self._flights:
+            each.age += 1
+        self._model.advance(column, condition, steering)
+        *self._flights, done = column
+        return self._model.finish(done), done.age
+
+    def _started(self, flight: Flight, condition: Floats, steering: Steering) -> Image:
+        self._flights = []
+        while not flight.landed:
+            self._model.advance([flight], condition, steering)
+            if not flight.landed:
+                self._flights.append(replace(flight))
+        return self._model.finish(flight)
 
 
 class _Noises:
@@ -181,6 +288,17 @@ class _Noises:
         moved = np.roll(self._noise, (step, -step), (2, 3)) if step else self._noise
         flipped = moved if step % 2 == 0 else -moved[:, ::-1]
         return _beside(np.ascontiguousarray(flipped), self._like)
+
+
+def joined(arrays: Sequence[Array]) -> Array:
+    """Return latents as one batch, where they are."""
+    if len(arrays) == 1:
+        return arrays[0]
+    if isinstance(arrays[0], np.ndarray):
+        return np.concatenate(arrays)
+    import torch
+
+    return torch.cat(list(arrays))
 
 
 def mixed(source: Image, memory: Image | None, validity: Floats | None) -> Image:

@@ -7,18 +7,22 @@ from typing import Final
 
 import torch
 
+from mirage_protocol import PARAMETERS
 from mirage_runtime.compile.compiled import Recipe
-from mirage_runtime.engines import Size
+from mirage_runtime.config import DiffusionConfig
+from mirage_runtime.engines import Engine, Size
 from mirage_runtime.engines.torch import Shaped, TorchEngine
 from mirage_runtime.models.diffusion import networks, text
 from mirage_runtime.models.diffusion.files import ModelFiles
 from mirage_runtime.models.diffusion.model import Engines, StableDiffusion
 
 GRAPHS: Final = ("encode", "predict", "decode")
+MOST_STEPS: Final = int(PARAMETERS["steps"].maximum or 1)
+"""As many frames can be on their way side by side."""
 
 
 def open_with_torch(
-    files: ModelFiles, *, device: str = "auto", guidance: str = "residual", half: bool | None = None
+    files: ModelFiles, chosen: DiffusionConfig, *, device: str = "auto", half: bool | None = None
 ) -> StableDiffusion:
     """Return a model that torch computes; see `TorchEngine` for ``device`` and ``half``.
 
@@ -32,23 +36,46 @@ def open_with_torch(
             getattr(loaded, name), lambda size: shapes(loaded, encoder, name, size), device=device, half=half
         )
 
-    engines = Engines(*(engine(name) for name in GRAPHS))
-    return StableDiffusion(files.schedule, engines, encoder, name=files.name, guidance=guidance)
+    encode, predict, decode = map(engine, GRAPHS)
+    engines = Engines(encode, predict, decode, batch=MOST_STEPS)
+    return _put_together(files, engines, encoder, chosen)
 
 
-def open_compiled(files: ModelFiles, folder: Path, recipe: Recipe, *, guidance: str = "residual") -> StableDiffusion:
+def open_compiled(files: ModelFiles, folder: Path, recipe: Recipe, chosen: DiffusionConfig) -> StableDiffusion:
     """Return a model that was compiled into a folder. Raises `MirageRuntimeError` where that cannot be used here."""
-    if recipe.engine == "tensorrt":
-        from mirage_runtime.engines.tensorrt import TensorRtEngine
-
-        engines = Engines(*(TensorRtEngine(folder / f"{name}.engine") for name in GRAPHS))
-    else:
-        from mirage_runtime.engines.openvino import OpenVinoEngine
-
-        engines = Engines(*(OpenVinoEngine(folder / f"{name}.onnx", grid=8) for name in GRAPHS))
+    encode, predict, decode = (_compiled(folder, name, recipe.engine) for name in GRAPHS)
+    engines = Engines(encode, predict, decode, recipe.batch)
     encoder = text.TextEncoder(files)
     limits = (recipe.smallest, recipe.largest) if recipe.engine == "tensorrt" else None
-    return StableDiffusion(files.schedule, engines, encoder, name=files.name, guidance=guidance, limits=limits)
+    return _put_together(files, engines, encoder, chosen, limits)
+
+
+def _compiled(folder: Path, name: str, engine: str) -> Engine:
+    if engine == "tensorrt":
+        from mirage_runtime.engines.tensorrt import TensorRtEngine
+
+        return TensorRtEngine(folder / f"{name}.engine")
+    from mirage_runtime.engines.openvino import OpenVinoEngine
+
+    return OpenVinoEngine(folder / f"{name}.onnx", grid=8)
+
+
+def _put_together(
+    files: ModelFiles,
+    engines: Engines,
+    encoder: text.TextEncoder,
+    chosen: DiffusionConfig,
+    limits: tuple[Size, Size] | None = None,
+) -> StableDiffusion:
+    return StableDiffusion(
+        files.schedule,
+        engines,
+        encoder,
+        name=files.name,
+        guidance=chosen.guidance,
+        limits=limits,
+        batches=chosen.stream_batch,
+    )
 
 
 def shapes(loaded: networks.Networks, encoder: text.TextEncoder, name: str, size: Size) -> Shaped:

@@ -76,6 +76,9 @@ class LsdMini:
         understood = understand(prompt)
         return condition(understood.looks, understood.modifiers)
 
+    def stream_batch(self) -> None:
+        """Return None: each frame is finished before the next."""
+
     def noise(
         self, seed: int, places: npt.NDArray[np.float32], stretch: npt.NDArray[np.float32] | None
     ) -> npt.NDArray[np.float32]:
