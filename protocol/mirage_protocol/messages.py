@@ -123,7 +123,7 @@ class Result:
 
     ``stages`` are the times, on the server's clock, when each stage began and ended; ``timings`` their milliseconds.
     ``resets`` counts how often the source's memory began anew because of a cut, ``memory`` is the share of this frame
-    that was remembered, 0 to 1.
+    that was remembered, 0 to 1. The picture is that of the frame ``id - lag``.
     """
 
     TYPE: ClassVar[str] = "result"
@@ -139,6 +139,7 @@ class Result:
     resets: _Id = 0
     memory: Annotated[float, Number(0.0, 1.0)] = 0.0
     stages: Annotated[dict[str, tuple[int, int]], MapOf(ListOf(UNSIGNED, length=2))] = field(default_factory=dict)
+    lag: _Id = 0
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,8 @@ def server_cases() -> Iterator[Case]:
     yield "result: a stage before there was time", result(stages={"queue": [-1, 1]}), "out-of-range", "stages.queue.0"
     yield "result: a stage of floats", result(stages={"queue": [0.5, 1]}), "wrong-type", "stages.queue.0"
     yield "result: timings are an array", result(timings=[1.0]), "wrong-type", "timings"
+    yield "result: the lag is negative", result(lag=-1), "out-of-range", "lag"
+    yield "result: the lag is 0.5", result(lag=0.5), "wrong-type", "lag"
     yield "result: resets are negative", result(resets=-1), "out-of-range", "resets"
     yield "result: resets are 2^53", result(resets=LARGEST + 1), "out-of-range", "resets"
     yield "result: resets are 1.5", result(resets=1.5), "wrong-type", "resets"

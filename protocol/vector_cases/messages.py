@@ -136,7 +136,18 @@ def server_messages() -> Iterator[tuple[str, bytes, Message]]:
         yield name, protocol.encode(message), message
     least = protocol.Result(1, {"color": PIXELS}, time=2)
     yield "result: only what it needs", result(), least
-    optional = ("dropped", "dropped_ids", "received", "sent", "timings", "parameters", "resets", "memory", "stages")
+    optional = (
+        "dropped",
+        "dropped_ids",
+        "received",
+        "sent",
+        "timings",
+        "parameters",
+        "resets",
+        "memory",
+        "stages",
+        "lag",
+    )
     yield "result: nil is absent", result(**dict.fromkeys(optional)), least
     everything = protocol.Result(1, {"color": PIXELS}, time=2, resets=1, memory=1.0)
     yield "result: an integer serves for the memory", result(resets=1, memory=1), everything
@@ -198,6 +209,7 @@ def plain_server_messages() -> Iterator[tuple[str, Message]]:
         resets=2,
         memory=0.8125,
         stages={"queue": (1_000_000, 1_000_250), "diffusion": (1_002_500, 1_022_000)},
+        lag=3,
     )
     yield "result: every field", whole
     yield "result: a cut", protocol.Result(7, {"color": PIXELS}, resets=LARGEST, memory=0.0)

@@ -39,11 +39,19 @@ class Stopwatch:
 class _Turn:
     """A frame as it came: what its picture is put together with, be it frames later."""
 
+    id: int
     frame: Image
     source: Image
     condition: NDArray[np.float32]
     settings: Settings
     context: Context | None
+
+    def kept(self) -> _Turn:
+        """Return it with copies of what is the caller's own memory, which the next frame will be written to."""
+        context = None
+        if self.context is not None and self.context.ids is not None and self.settings.mask_ids:
+            context = Context(ids=self.context.ids.copy())
+        return replace(self, frame=self.frame.copy(), context=context)
 
 
 @dataclass
@@ -92,11 +100,14 @@ class Pipeline:
         condition = self.embed(settings.prompts)
         known = stream.temporal.embed(source, frame.shape[:2], context or Context(), condition, settings)
         watch.lap("temporal")
-        turn = _Turn(frame, source, condition, settings, context)
+        turn = now = _Turn(context.id if context else 0, frame, source, condition, settings, context)
         look, lag = stream.still.recall(source, condition, settings), 0
         if look is None:
-            look, lag, turn = self._look(stream, turn, known)
+            look, lag = self._look(stream, turn, known)
+            turn = stream.under_way[-1 - lag] if lag else turn
             stream.still.keep(turn.source, turn.condition, turn.settings, look)
+        elif stream.batch is not None:
+            stream.under_way.append(turn.kept())  # looks like the frames on their way, and stands for them
         if settings.strength == 0.0:
             stream.temporal.forget_appearance()
         else:
@@ -107,20 +118,18 @@ class Pipeline:
         if turn.settings.mask_ids and turn.context is not None and turn.context.ids is not None:
             keep_objects(result, turn.frame, turn.context.ids, turn.settings.mask_ids)
         watch.lap("render")
-        return Outcome(result, watch.stages, known.share, known.reset, lag)
+        return Outcome(result, watch.stages, known.share, known.reset, now.id - turn.id)
 
-    def _look(self, stream: _Stream, turn: _Turn, known: Embedding) -> tuple[Image, int, _Turn]:
-        """Return a picture, by how many frames it is behind, and the frame that it shows."""
+    def _look(self, stream: _Stream, turn: _Turn, known: Embedding) -> tuple[Image, int]:
+        """Return a picture, and how many of the stream's frames ago the one came that it shows."""
         settings = turn.settings
         if stream.batch is None or settings.strength == 0.0:
             stream.under_way.clear()
-            return self.diffuse(turn.source, turn.condition, known, settings), 0, turn
-        # What is read later must not be the caller's own memory, which the next frame will be written to.
-        turn = replace(turn, frame=turn.frame.copy(), context=_ids_alone(turn))
+            return self.diffuse(turn.source, turn.condition, known, settings), 0
         before = stream.under_way[-1] if stream.under_way else None
         anew = known.reset or before is None or before.frame.shape != turn.frame.shape
-        stream.under_way.append(turn)
-        look, lag = stream.batch.denoise(
+        stream.under_way.append(turn.kept())
+        return stream.batch.denoise(
             turn.source,
             condition=turn.condition,
             noise=known.noise,
@@ -130,7 +139,6 @@ class Pipeline:
             steering=Steering(settings.strength, settings.guidance, settings.negative),
             anew=anew,
         )
-        return look, lag, stream.under_way[-1 - lag]
 
     def _stream(self, context: Context | None) -> _Stream:
         """What is carried along for the context's stream; the streams that came last are kept."""
@@ -183,14 +191,6 @@ class Pipeline:
             least, most = self.model.limits
             fitted = [min(max(side, low), high) for side, low, high in zip(fitted, least, most, strict=True)]
         return fitted[0], fitted[1]
-
-
-def _ids_alone(turn: _Turn) -> Context | None:
-    """Return of a frame's context what its picture is put together with: ids, where some are masked."""
-    context = turn.context
-    if context is None or context.ids is None or not turn.settings.mask_ids:
-        return None
-    return Context(ids=context.ids.copy())
 
 
 def resized(image: Image, height: int, width: int) -> Image:

@@ -288,6 +288,7 @@ class Stream:
             parameters=record,
             resets=self._resets,
             memory=transformed.memory,
+            lag=transformed.lag,
         )
         self._dropped_ids.clear()
         passed_on = waiting.target is not None and waiting.source.finish(waiting.target, result)

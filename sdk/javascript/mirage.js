@@ -581,7 +581,7 @@ const MESSAGES = {
       id, planes: planesIn, time: optional(id, 0), dropped: optional(id, 0), dropped_ids: optional(listOf(id), []),
       received: optional(id, 0), sent: optional(id, 0), timings: optional(mapOf(number(0)), {}),
       parameters: optional(values, {}), resets: optional(id, 0), memory: optional(number(0, 1), 0),
-      stages: optional(mapOf(listOf(id, 2)), {}),
+      stages: optional(mapOf(listOf(id, 2)), {}), lag: optional(id, 0),
     },
     dropped: { ids: listOf(id), reason: choice("newer", "failed") },
     ack: { request: id, parameters: values, prompt: optional(values) },

@@ -76,9 +76,9 @@ class Result:
     each stage, ``parameters`` what was in force for this frame, ``dropped`` how many frames of the source were dropped
     so far and ``dropped_ids`` which since the result before. ``time`` is the source's own clock when it sent the frame,
     ``received`` and ``sent`` the server's when it came and its result left, ``stages`` when each stage began and ended:
-    microseconds. ``memory`` is the share of
-    this frame that was remembered from the ones before, 0 to 1; ``resets`` how often that memory began anew because of
-    a cut since the source came.
+    microseconds. ``memory`` is the share of this frame that was remembered from the ones before, 0 to 1; ``resets`` how
+    often that memory began anew because of a cut since the source came. The picture is that of the frame
+    ``frame_id - lag``: more than 0 where the server batches the steps of frames, and finishes them later.
     """
 
     image: Image
@@ -94,6 +94,7 @@ class Result:
     resets: int
     memory: float
     stages: Mapping[str, tuple[int, int]]
+    lag: int = 0
 
 
 @dataclass(frozen=True)
@@ -541,6 +542,7 @@ def _result(message: ResultMessage, now: int | None, alpha: NDArray[np.uint8] | 
         resets=message.resets,
         memory=message.memory,
         stages=message.stages,
+        lag=message.lag,
     )
 
 

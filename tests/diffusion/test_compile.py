@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import mirage
 from mirage_runtime.compile import compiled, compiling, preflight
 from mirage_runtime.compile.errors import CompileError
 from mirage_runtime.config import DiffusionConfig, ModelConfig
@@ -223,7 +226,9 @@ def test_what_cannot_be_built_is_one_line(
     assert sorted(tmp_path.iterdir()) == ([path] if graph is not None else [])
 
 
-def test_the_command_compiles_and_the_daemon_opens_it(models: dict[str, Path], for_openvino: compiled.Report) -> None:
+def test_the_command_compiles_and_the_daemon_opens_it(
+    models: dict[str, Path], for_openvino: compiled.Report, daemon_factory: Callable[..., Any]
+) -> None:
     command = [sys.executable, "-m", "mirage_runtime", "compile", str(models["sd"]), "--engine", "openvino",
                "--size", f"{SIZE[1]}x{SIZE[0]}"]  # fmt: skip
     done = subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=100)
@@ -232,6 +237,13 @@ def test_the_command_compiles_and_the_daemon_opens_it(models: dict[str, Path], f
     assert for_openvino.folder.name in done.stderr.replace("\n", "")
     manifest = json.loads((for_openvino.folder / "manifest.json").read_text())
     assert manifest["recipe"]["engine"] == "openvino"
+    daemon = daemon_factory("--model", str(models["sd"]), "--engine", "openvino", "--still", "0")
+    frame = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), np.uint8)
+    with mirage.connect(daemon.url) as stream:
+        stream.send(frame)
+        picture = stream.receive(timeout=60).image
+    assert picture.shape == frame.shape
+    assert not np.array_equal(picture, frame)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import mirage
 from mirage_kernels import noise as kernels
 from mirage_runtime.compile import compiling
 from mirage_runtime.config import DiffusionConfig, ModelConfig
@@ -166,11 +169,15 @@ def test_frames_of_another_size_begin_anew(late: Pipeline) -> None:
 def test_a_source_that_comes_to_rest_is_shown_before_it_is_taken_for_still(models: dict[str, Path]) -> None:
     pipeline = Pipeline(opened(models["sd"], stream_batch=True), still=1.5)
     moving, resting = pictures(3), pictures(4)[3]
-    outcomes = shown(pipeline, [*moving, *[resting] * 6], "rest")
+    outcomes = shown(pipeline, [*moving, *[resting] * 6, *moving], "rest")
     at_rest = shown(pipeline, [resting], "alone")[0].picture.astype(int)
-    assert np.abs(outcomes[-1].picture.astype(int) - at_rest).max() <= 1
-    assert [each.lag for each in outcomes[-3:]] == [0, 0, 0]
-    assert len({each.picture.tobytes() for each in outcomes[-3:]}) == 1
+    still = outcomes[6:9]
+    assert np.abs(still[0].picture.astype(int) - at_rest).max() <= 1
+    assert [each.lag for each in still] == [0, 0, 0]
+    assert len({each.picture.tobytes() for each in still}) == 1
+    assert [each.lag for each in outcomes[9:]] == [2, 2, 2]
+    for after in outcomes[9:11]:
+        assert np.abs(after.picture.astype(int) - at_rest).max() <= 1
 
 
 def moved(picture: np.ndarray, pixels: int) -> np.ndarray:
@@ -232,6 +239,18 @@ def test_it_is_compiled_for_as_many_as_there_are_steps(
     assert [each.lag for each in outcomes] == [0, 1, 2, 2]
     expected = shown(plain, frames, "again")[1].picture.astype(int)  # type: ignore[arg-type]
     assert np.abs(outcomes[3].picture.astype(int) - expected).mean() < 1.0
+
+
+def test_clients_are_told(models: dict[str, Path], daemon_factory: Callable[..., Any]) -> None:
+    daemon = daemon_factory("--model", str(models["sd"]), "--engine", "torch", "--stream-batch", "--still", "0")
+    told: dict[int, int] = {}
+    with mirage.connect(daemon.url) as stream:
+        stream.set(steps=3, coherence=0.0)
+        for frame in pictures(8):
+            stream.send(frame)
+            result = stream.receive(timeout=60)
+            told[result.frame_id] = result.lag
+    assert [told[number] for number in sorted(told)] == [0, 1, 2, 2, 2, 2, 2, 2]
 
 
 @pytest.mark.slow

@@ -134,7 +134,7 @@ namespace Mirage.Tests
                 ["planes"] = new Dictionary<string, object?> { ["color"] = color },
                 ["dropped"] = result.Dropped.ToString(), ["received"] = result.Received.ToString(), ["sent"] = result.Sent.ToString(),
                 ["dropped_ids"] = result.DroppedIds.ToArray().Select(each => (object?)each.ToString()).ToList(),
-                ["timings"] = timings, ["stages"] = stages, ["resets"] = result.Resets.ToString(), ["memory"] = result.Remembered,
+                ["timings"] = timings, ["stages"] = stages, ["resets"] = result.Resets.ToString(), ["lag"] = result.Lag.ToString(), ["memory"] = result.Remembered,
                 ["parameters"] = Json.Written(new Dictionary<string, object?>(result.ReadParameters().ToDictionary(each => each.Key, each => each.Value)), Array.Empty<byte>()),
             };
         }

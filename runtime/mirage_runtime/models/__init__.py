@@ -83,7 +83,7 @@ class Outcome:
     reset: bool = False
     """Whether a cut began the memory anew."""
     lag: int = 0
-    """How many frames ago the one came that the picture shows: above 0 where frames are on their way side by side."""
+    """The picture is that of the frame with this number less: above 0 where frames are on their way side by side."""
 
     @property
     def timings(self) -> dict[str, float]:

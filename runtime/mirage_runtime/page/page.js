@@ -167,14 +167,15 @@ function veil(live, waiting, recovering, held) {
 
 // ------------------------------------------------------------------------------------------------- Pictures
 
-function show({ id, planes, memory, resets }) {
+function show({ id, lag, planes, memory, resets }) {
   remembered = { memory, resets };
   const picture = toImageData(planes.color);
   const { width, height } = picture;
   if ($("after").width !== width || $("after").height !== height) Object.assign($("after"), { width, height });
   after.putImageData(picture, 0, 0);
-  frames.shown(id);
-  $("after-note").textContent = `frame ${id.toLocaleString("en")}, ${width} × ${height}`;
+  frames.shown(id - lag);
+  const late = lag ? `, ${lag} ${lag > 1 ? "frames" : "frame"} behind` : "";
+  $("after-note").textContent = `frame ${(id - lag).toLocaleString("en")}${late}, ${width} × ${height}`;
   if (!pictures++) refresh();
 }
 

@@ -52,6 +52,7 @@ class Transformed:
     """When each stage began and ended, in microseconds; `handover` and `return` lead to the worker and back."""
     memory: float = 0.0
     reset: bool = False
+    lag: int = 0
 
 
 Outcome = Transformed | Exception
@@ -187,7 +188,7 @@ class WorkerHandle:
             self._shown = self._turn
         began, ended = reply["busy"]
         stages = {"handover": (begun.began, began), **_pairs(reply["stages"]), "return": (ended, microseconds())}
-        begun.done(Transformed(begun.data, stages, reply["memory"], reply["reset"]))
+        begun.done(Transformed(begun.data, stages, reply["memory"], reply["reset"], reply["lag"]))
 
     def _settled(self) -> _Begun | None:
         begun, self._begun = self._begun, None

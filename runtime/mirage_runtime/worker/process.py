@@ -122,6 +122,7 @@ class FrameWorker:
             "busy": (began, microseconds()),
             "memory": outcome.memory,
             "reset": outcome.reset,
+            "lag": outcome.lag,
         }
 
 

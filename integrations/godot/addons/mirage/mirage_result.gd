@@ -20,6 +20,8 @@ var dropped: int
 var memory: float
 ## How often what is remembered began anew because of a cut.
 var resets: int
+## How many frames ago the one came that the picture shows: above 0 where the daemon batches the steps of frames.
+var lag: int
 
 
 ## What a result message holds, and [param an_image] of its colour plane.
@@ -33,4 +35,5 @@ static func of(message: Dictionary, an_image: Image, a_latency: float) -> Mirage
 	result.dropped = message["dropped"]
 	result.memory = message["memory"]
 	result.resets = message["resets"]
+	result.lag = message["lag"]
 	return result

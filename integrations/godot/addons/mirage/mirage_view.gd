@@ -244,9 +244,10 @@ func _take(result: MirageResult) -> void:
 	_result_at = Time.get_ticks_msec() / 1000.0
 	texture = _updated(texture, result.image)
 	_material.set_shader_parameter(&"result", texture)
-	_shown = _sent.get(result.id, {})
+	var seen: int = result.id - result.lag
+	_shown = _sent.get(seen, {})
 	for id: int in _sent.keys():
-		if id <= result.id:
+		if id <= seen:
 			_sent.erase(id)
 	var depth: Dictionary = _shown.get("depth", {})
 	_depth_shown = LateWarp.depth_texture(depth, _depth_shown) if late_warp and not depth.is_empty() else null

@@ -156,7 +156,7 @@ static func _define_server() -> void:
 		_field("dropped_ids", _ids).or_else([]), _field("received", _id).or_else(0), _field("sent", _id).or_else(0),
 		_field("timings", Checks.MapOf.new(_positive)).or_else({}), _field("parameters", _values).or_else({}),
 		_field("resets", _id).or_else(0), _field("memory", Checks.Number.new(0.0, 1.0)).or_else(0.0),
-		_field("stages", Checks.MapOf.new(Checks.ListOf.new(_id, 2))).or_else({}),
+		_field("stages", Checks.MapOf.new(Checks.ListOf.new(_id, 2))).or_else({}), _field("lag", _id).or_else(0),
 	])
 	from_server["dropped"] = Record.new([_field("ids", _ids), _field("reason", Checks.Choice.new(["newer", "failed"]))])
 	from_server["ack"] = Record.new([

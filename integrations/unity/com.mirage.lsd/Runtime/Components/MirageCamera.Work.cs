@@ -117,7 +117,7 @@ namespace Mirage
             if (_picture == null || problem != null)
                 return;
             _fade.ResultCame(Time.unscaledTimeAsDouble);
-            var view = _stage?.Take(result.Id);
+            var view = _stage?.Take(result.Id - result.Lag);
             if (_lateWarp || view == null)
                 Keep(view);
             else

@@ -41,6 +41,9 @@ namespace Mirage
         /// <summary>How often the memory of this source's pictures began anew because of a cut.</summary>
         public long Resets { get; internal set; }
 
+        /// <summary>The picture is that of the frame <see cref="Id"/> - Lag: above 0 where the daemon batches the steps of frames.</summary>
+        public long Lag { get; internal set; }
+
         /// <summary>The share of this frame that was remembered from the frames before, 0 to 1.</summary>
         public double Remembered { get; internal set; }
 
@@ -93,7 +96,7 @@ namespace Mirage
 
         internal void Clear()
         {
-            Id = Time = Dropped = Received = Sent = Resets = 0;
+            Id = Time = Dropped = Received = Sent = Resets = Lag = 0;
             Remembered = 0;
             RoundTrip = double.NaN;
             DroppedIdCount = ParametersSize = 0;

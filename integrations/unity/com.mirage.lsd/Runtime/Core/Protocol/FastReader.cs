@@ -17,6 +17,7 @@ namespace Mirage
         {
             Id = 1, Planes = 2, Time = 4, Dropped = 8, DroppedIds = 16, Received = 32, Sent = 64, Timings = 128,
             Parameters = 256, Resets = 512, Memory = 1024, Stages = 2048, Reason = 4096, ServerTime = 8192, Type = 16384,
+            Lag = 32768,
         }
 
         readonly StringCache _strings = new StringCache();
@@ -101,6 +102,7 @@ namespace Mirage
             if (Is(key, "parameters")) return Seen.Parameters;
             if (Is(key, "resets")) return Seen.Resets;
             if (Is(key, "memory")) return Seen.Memory;
+            if (Is(key, "lag")) return Seen.Lag;
             return Is(key, "stages") ? Seen.Stages : 0;
         }
 
@@ -134,6 +136,7 @@ namespace Mirage
                 case Seen.Received: result.Received = whole; break;
                 case Seen.Sent: result.Sent = whole; break;
                 case Seen.Resets: result.Resets = whole; break;
+                case Seen.Lag: result.Lag = whole; break;
                 case Seen.ServerTime: ServerTime = whole; break;
             }
             return true;

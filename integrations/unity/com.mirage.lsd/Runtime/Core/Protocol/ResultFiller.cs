@@ -16,6 +16,7 @@ namespace Mirage
             result.Received = message.Integer("received");
             result.Sent = message.Integer("sent");
             result.Resets = message.Integer("resets");
+            result.Lag = message.Integer("lag");
             result.Remembered = (double)message.Fields["memory"]!;
             var ids = message.List("dropped_ids");
             if (ids.Count > result.DroppedIdList.Length)

@@ -105,7 +105,7 @@ namespace Mirage
                     Optional("received", Unsigned, () => 0L), Optional("sent", Unsigned, () => 0L),
                     Optional("timings", MapOf(Number(0)), EmptyMap), Optional("parameters", Values, EmptyMap),
                     Optional("resets", Unsigned, () => 0L), Optional("memory", Number(0, 1), () => 0.0),
-                    Optional("stages", MapOf(ListOf(Unsigned, 2)), EmptyMap),
+                    Optional("stages", MapOf(ListOf(Unsigned, 2)), EmptyMap), Optional("lag", Unsigned, () => 0L),
                 },
                 ["dropped"] = new[] { Needed("ids", ListOf(Unsigned)), Needed("reason", Choice("newer", "failed")) },
                 ["ack"] = new[]
