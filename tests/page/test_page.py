@@ -139,6 +139,26 @@ def test_what_the_model_does_not_follow_is_not_shown(lsd_daemon: Any, open_page:
     assert shown == ["strength", "coherence", "steps", "seed", "mask_ids", "transition"]
 
 
+def test_what_is_being_typed_is_not_taken_away(echo_daemon: Any, open_page: OpenPage) -> None:
+    page = open_page(f"{echo_daemon.http}/?stream=typing", before=WITHOUT_WEBGL)
+    field = parameter(page, "mask_ids")
+    expect(field).to_be_enabled()
+    with mirage.connect(echo_daemon.url.replace("main", "typing"), role="controller") as controller:
+        field.fill("7, 12")
+        controller.set(mask_ids=[3], coherence=0.25)
+        expect(page.locator("[data-parameter=coherence] output")).to_have_text("0.25")
+        expect(field).to_have_value("7, 12")
+        field.press("Enter")
+        expect(field).to_have_value("7, 12")
+        controller.set(mask_ids=[5])
+        expect(field).to_have_value("5")
+        field.press_sequentially(", 6")
+        field.fill("5")
+        controller.set(mask_ids=[8])
+        field.blur()
+        expect(field).to_have_value("8")
+
+
 def test_a_blend_is_shown_until_a_prompt_ends_it(echo_daemon: Any, open_page: OpenPage) -> None:
     page = open_page(f"{echo_daemon.http}/?stream=blend", before=WITHOUT_WEBGL)
     expect(parameter(page, "strength")).to_be_enabled()

@@ -80,10 +80,20 @@ function control(parameter, change, bind) {
         ? slider(input, parameter)
         : number(input, parameter);
   const read = made.read ?? (() => (type === "text" ? input.value : Number(input.value)));
-  let held = false;
-  input.addEventListener("pointerdown", () => (held = true));
-  for (const end of ["pointerup", "pointercancel"]) input.addEventListener(end, () => (held = false));
+  let held = false; // under somebody's hand: what others set meanwhile must not take it out of it
+  let missed = parameter.default;
+  const release = () => {
+    if (held) made.show(missed);
+    held = false;
+  };
+  input.addEventListener("pointerdown", () => (held = dragged));
+  for (const end of ["pointerup", "pointercancel"]) input.addEventListener(end, () => dragged && (held = false));
+  if (!dragged) {
+    input.addEventListener("input", () => (held = true));
+    input.addEventListener("blur", release);
+  }
   input.addEventListener(dragged ? "input" : "change", () => {
+    if (!dragged) held = false;
     made.check?.();
     if (!input.checkValidity()) return void input.reportValidity();
     made.show(read());
@@ -102,8 +112,12 @@ function control(parameter, change, bind) {
   );
   row.title = `${help} (${range(parameter)}; a double click resets it)`.trim();
   row.append(label, input, made.other ?? made.output);
+  const show = (value) => {
+    missed = value;
+    if (!held) made.show(value);
+  };
   const showMidi = type === "text" || list ? undefined : learner(row, name, label.textContent, bind);
-  return { row, show: (value) => held || made.show(value), unit, showMidi };
+  return { row, show, unit, showMidi };
 }
 
 /** A button that binds a MIDI control to a parameter, and the line that says which one is. Returns how it is shown. */
