@@ -11,22 +11,26 @@ const WIDEST_SLIDER = 1000; // an integer with more values than this is typed, n
 /** @typedef {{ learning: string | null, controls: Map<string, string[]> }} Midi  the parameter that a control is to be
  *   moved for, and which controls move which parameters */
 
+const GUIDING = ["negative_prompt", "guidance"]; // these belong to the prompt
+
 /**
- * Fill `form` with a control for each parameter but the prompt, which the page has its own place for.
+ * Fill `form`, and `guiding` beside the prompt, with a control for each parameter but the prompt itself.
  * @param {HTMLFormElement} form
+ * @param {HTMLFormElement} guiding
  * @param {(values: Record<string, any>) => void} change called with what the person at the page changed
  * @param {(action: "learn" | "stop-learning" | "forget", parameter: string) => Promise<any>} bind called where MIDI
  *   controls are bound to a parameter; rejects with why not
  */
-export function createControls(form, change, bind) {
+export function createControls(form, guiding, change, bind) {
+  const forms = [guiding, form];
   /** @type {Map<string, { row: HTMLElement, show: (value: any) => void, showMidi?: (midi: Midi) => void }>} */
   const controls = new Map();
   /** @type {Midi | null} */ let midi = null;
   const showMidi = () => {
-    form.classList.toggle("midi", midi !== null);
+    for (const each of forms) each.classList.toggle("midi", midi !== null);
     for (const control of controls.values()) if (midi) control.showMidi?.(midi);
   };
-  form.addEventListener("submit", (event) => event.preventDefault());
+  for (const each of forms) each.addEventListener("submit", (event) => event.preventDefault());
   return {
     /** @param {any[]} table */
     build(table) {
@@ -35,7 +39,10 @@ export function createControls(form, change, bind) {
         if (parameter.name === "prompt" || !TYPES.includes(parameter.type)) continue;
         controls.set(parameter.name, control(parameter, change, bind));
       }
-      form.replaceChildren(...[...controls.values()].map(({ row }) => row));
+      const rows = [...controls.values()].map(({ row }) => row);
+      guiding.replaceChildren(...rows.filter(({ dataset }) => GUIDING.includes(dataset.parameter)));
+      form.replaceChildren(...rows.filter(({ dataset }) => !GUIDING.includes(dataset.parameter)));
+      guiding.hidden = !guiding.children.length;
       showMidi();
     },
     /** Show what MIDI controls move, or nothing of MIDI. @param {Midi | null} known */
@@ -56,7 +63,7 @@ export function createControls(form, change, bind) {
     },
     /** @param {boolean} enabled */
     enable(enabled) {
-      for (const input of form.querySelectorAll("input, button")) input.disabled = !enabled;
+      for (const each of forms) for (const input of each.querySelectorAll("input, button")) input.disabled = !enabled;
     },
   };
 }

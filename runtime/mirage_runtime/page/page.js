@@ -15,7 +15,8 @@ const URL_OF_STREAM = `${location.protocol === "https:" ? "wss" : "ws"}://${loca
 const $ = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 const before = $("before").getContext("2d", { alpha: false, willReadFrequently: true });
 const after = $("after").getContext("2d");
-const controls = createControls($("parameters"), change, (action, parameter) => steering.play(action, { parameter }));
+const bind = (action, parameter) => steering.play(action, { parameter });
+const controls = createControls($("parameters"), $("guiding"), change, bind);
 const booth = createShow($("show"), (action, fields) => steering.play(action, fields));
 const plot = createPlot(document.querySelector("#plot canvas"), () => frames);
 
