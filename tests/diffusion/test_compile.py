@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,25 +36,12 @@ def quiet(stage: str, done: float) -> None:
     pass
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture(autouse=True)
 def _in_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIRAGE_CACHE", str(cache))
 
 
-@pytest.fixture(scope="module")
-def for_openvino(models: dict[str, Path], cache: Path) -> compiled.Report:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MIRAGE_CACHE", str(cache))
-        found = files(models["sd"])
-        return compiling.compile_model(found, compiling.recipe_of(found, "openvino", SIZE), quiet)
-
-
-@pytest.mark.parametrize("name", ["sd", "sdxl"])
+@pytest.mark.parametrize("name", ["sd", pytest.param("sdxl", marks=pytest.mark.slow)])
 def test_tensorrt_builds_every_network(models: dict[str, Path], name: str) -> None:
     found = files(models[name])
     recipe = compiling.recipe_of(found, "tensorrt", SIZE, ["sm89"])
@@ -226,9 +214,7 @@ def test_what_cannot_be_built_is_one_line(
     assert sorted(tmp_path.iterdir()) == ([path] if graph is not None else [])
 
 
-def test_the_command_compiles_and_the_daemon_opens_it(
-    models: dict[str, Path], for_openvino: compiled.Report, daemon_factory: Callable[..., Any]
-) -> None:
+def test_the_command_finds_what_is_compiled(models: dict[str, Path], for_openvino: compiled.Report) -> None:
     command = [sys.executable, "-m", "mirage_runtime", "compile", str(models["sd"]), "--engine", "openvino",
                "--size", f"{SIZE[1]}x{SIZE[0]}"]  # fmt: skip
     done = subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=100)
@@ -237,13 +223,31 @@ def test_the_command_compiles_and_the_daemon_opens_it(
     assert for_openvino.folder.name in done.stderr.replace("\n", "")
     manifest = json.loads((for_openvino.folder / "manifest.json").read_text())
     assert manifest["recipe"]["engine"] == "openvino"
-    daemon = daemon_factory("--model", str(models["sd"]), "--engine", "openvino", "--still", "0")
+
+
+def test_a_stream_goes_on_where_what_was_compiled_is_damaged_meanwhile(
+    models: dict[str, Path],
+    for_openvino: compiled.Report,
+    daemon_factory: Callable[..., Any],
+    tmp_path: Path,
+    wait_for: Callable[..., Any],
+) -> None:
+    shutil.copytree(for_openvino.folder, tmp_path / "compiled" / for_openvino.folder.name)
+    daemon = daemon_factory("--model", str(models["sd"]), "--still", "0", MIRAGE_CACHE=str(tmp_path))
+    assert "OpenVINO" in str(daemon.health()[1]["engine"])
     frame = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), np.uint8)
     with mirage.connect(daemon.url) as stream:
         stream.send(frame)
-        picture = stream.receive(timeout=60).image
-    assert picture.shape == frame.shape
-    assert not np.array_equal(picture, frame)
+        first = stream.receive(timeout=60).image.copy()
+        weights = tmp_path / "compiled" / for_openvino.folder.name / "predict.onnx.data"
+        weights.write_bytes(b"not what it was")
+        os.kill(daemon.worker_pid, signal.SIGKILL)
+        wait_for(lambda: "torch" in str(daemon.health()[1]["engine"]), "torch computes it")
+        daemon.wait_healthy()
+        stream.send(frame)
+        second = stream.receive(timeout=60).image
+    assert np.abs(first.astype(int) - second).mean() < 1.0
+    assert "predict.onnx.data is damaged" in daemon.log.read_text().replace("\n", "")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import mirage
 from mirage_kernels import noise as kernels
-from mirage_runtime.compile import compiling
+from mirage_runtime.compile import compiled, compiling
 from mirage_runtime.config import DiffusionConfig, ModelConfig
 from mirage_runtime.models import Context, Outcome, Settings, Steering, load
 from mirage_runtime.models.diffusion import open_model
@@ -221,13 +222,17 @@ def test_memory_is_of_the_frame_that_was_shown_and_moved_from_there(models: dict
 
 
 def test_it_is_compiled_for_as_many_as_there_are_steps(
-    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    models: dict[str, Path],
+    for_openvino: compiled.Report,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("MIRAGE_CACHE", str(tmp_path))
+    shutil.copytree(for_openvino.folder, tmp_path / "compiled" / for_openvino.folder.name)
     frames = pictures(4)
     config = ModelConfig(str(models["sd"]), "openvino", pixels=None, diffusion=DiffusionConfig(stream_batch=True))
     files = look_at(config)
-    compiling.compile_model(files, compiling.recipe_of(files, "openvino", SIZE), lambda stage, done: None)
     plain = load(config)
     assert "is compiled for one frame at a time" in caplog.text
     assert [each.lag for each in shown(plain, frames, "plain")] == [0, 0, 0, 0]  # type: ignore[arg-type]

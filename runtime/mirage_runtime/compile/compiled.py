@@ -102,7 +102,10 @@ def find_any(
     `CompileError` where there is none that this version of the engine's library can use.
     """
     library = library_of(engine)
-    problem = f"{name} is not compiled for {engine}: run mirage compile {path_of_model or name} --engine {engine}"
+    problem = (
+        f"{name} is not compiled for {engine}, or with other files: run mirage compile {path_of_model or name} "
+        f"--engine {engine}, with the same --vae and --lora"
+    )
     folders = (cache_dir() / "compiled").glob(f"{name}-{engine}-*/{MANIFEST}")
     usable: list[tuple[Path, Recipe]] = []
     for path in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True):
