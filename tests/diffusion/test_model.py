@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,9 @@ def test_weights_that_are_no_numbers_are_refused(models: dict[str, Path], tmp_pa
         opened(tmp_path / "model")
 
 
-def test_a_lora_is_merged_by_its_strength(models: dict[str, Path], tmp_path: Path) -> None:
+def test_a_lora_is_merged_by_its_strength(
+    models: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     name = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
     generator = torch.Generator().manual_seed(1)
     lora = {
@@ -147,6 +150,38 @@ def test_a_lora_is_merged_by_its_strength(models: dict[str, Path], tmp_path: Pat
         distances.append(np.abs(made(model, picture()) - plain).mean())
     assert distances[0] == 0.0
     assert distances[1] > 0.0
+    old = {}
+    for way, tensor in (("down", lora[f"{name}.lora_A.weight"]), ("up", lora[f"{name}.lora_B.weight"])):
+        old[f"lora_unet_{name.replace('.', '_')}.lora_{way}.weight"] = tensor
+    old[f"lora_unet_{name.replace('.', '_')}.alpha"] = torch.tensor(4.0)
+    (tmp_path / "lcm").mkdir()
+    save_file(old, tmp_path / "kohya-lcm.safetensors")
+    save_file({f"unet.{key}": value for key, value in lora.items()}, tmp_path / "lcm/pytorch_lora_weights.safetensors")
+    merged = made(opened(models["sd"], loras=(f"{tmp_path}/lcm-lora.safetensors",)), picture())
+    for layout in ("kohya-lcm.safetensors", "lcm/pytorch_lora_weights.safetensors"):
+        model = opened(models["sd"], loras=(str(tmp_path / layout),))
+        assert "(lcm)" in model.description
+        assert np.array_equal(made(model, picture()), merged)
+    text = {"text_encoder.encoder.layers.0.self_attn.q_proj.lora_A.weight": torch.zeros(4, 32)}
+    save_file({f"unet.{key}": value for key, value in lora.items()} | text, tmp_path / "lcm-and-text.safetensors")
+    both = opened(models["sd"], loras=(f"{tmp_path}/lcm-and-text.safetensors",))
+    assert "also changes how prompts are read" in caplog.text
+    assert np.array_equal(made(both, picture()), merged)
     save_file({"nothing.lora_A.weight": torch.zeros(4, 32)}, tmp_path / "other.safetensors")
     with pytest.raises(MirageRuntimeError, match=r"other\.safetensors"):
         opened(models["sd"], loras=(f"{tmp_path}/other.safetensors",))
+    save_file({"unet.nothing.lora_A.weight": torch.zeros(4, 32), "unet.nothing.lora_B.weight": torch.zeros(32, 4)},
+              tmp_path / "other.safetensors")  # fmt: skip
+    with pytest.raises(MirageRuntimeError, match=r"other\.safetensors"):
+        opened(models["sd"], loras=(f"{tmp_path}/other.safetensors",))
+
+
+@pytest.mark.parametrize("name", ["sd", "sdxl"])
+def test_weights_of_16_bits_alone_do_as_well(models: dict[str, Path], tmp_path: Path, name: str) -> None:
+    folder = shutil.copytree(models[name], tmp_path / name)
+    for file in folder.rglob("*.safetensors"):
+        save_file({key: value.half() for key, value in load_file(file).items()}, file.with_suffix(".fp16.safetensors"),
+                  {"format": "pt"})  # fmt: skip
+        file.unlink()
+    halved, full = made(opened(folder), picture()), made(opened(models[name]), picture())
+    assert 0 < np.abs(halved - full).mean() < 5

@@ -51,9 +51,7 @@ class ModelFiles:
     @property
     def name(self) -> str:
         """What people call it: the name of its file or folder, or of its place in the hub."""
-        if self.path.parent.name == "snapshots":  # the hub's cache: models--owner--name/snapshots/revision
-            return self.path.parent.parent.name.rpartition("--")[2]
-        return self.path.stem if self.single else self.path.name
+        return hub.name_of(self.path) or (self.path.stem if self.single else self.path.name)
 
     def config_of(self, part: str) -> Mapping[str, Any]:
         """Return the description of a part, named as diffusers' folders. Raises `MirageRuntimeError`."""
@@ -185,6 +183,11 @@ def _check_channels(path: Path, unet: Mapping[str, Any]) -> None:
         raise MirageRuntimeError(f"{path} takes {channels} channels: a model for inpainting or video, not for pictures")
 
 
+def variant_of(folder: Path) -> str | None:
+    """Return which of a part's weights are taken: None for the full ones, else ``fp16``."""
+    return "fp16" if any(".fp16." in file.name for file in weight_files(folder)) else None
+
+
 def _autoencoder(path: Path, vae: Path | None, family: Family) -> tuple[Path, bool]:
     near = _tiny_autoencoder_near(path, family) or _tiny_autoencoder_near(path.parent, family)
     return _checked_autoencoder(vae or near or path / "vae")
@@ -224,11 +227,17 @@ def _schedule(path: Path, unet: Mapping[str, Any], loras: tuple[Lora, ...], kind
 
 
 def _kind(scheduler: Mapping[str, Any], unet: Mapping[str, Any], loras: tuple[Lora, ...]) -> Kind:
-    named_lcm = any("lcm" in file.stem.lower() for file, _ in loras)
+    named_lcm = any("lcm" in _called(file) for file, _ in loras)
     if scheduler.get("_class_name") == "LCMScheduler" or unet.get("time_cond_proj_dim") or named_lcm:
         return "lcm"
     # What tells Turbo from the models that it was made of: it was trained at the noisiest step first.
     return "turbo" if scheduler.get("timestep_spacing") == "trailing" else "ddim"
+
+
+def _called(file: Path) -> str:
+    """Return what people call a LoRA: diffusers gives all of them one file name, and folders tell them apart."""
+    name = (hub.name_of(file.parent) or file.parent.name) if file.stem == "pytorch_lora_weights" else file.stem
+    return name.lower()
 
 
 def _single_file(path: Path, vae: Path | None, loras: tuple[Lora, ...], kind: Kind | None) -> ModelFiles:
@@ -242,7 +251,7 @@ def _single_file(path: Path, vae: Path | None, loras: tuple[Lora, ...], kind: Ki
         chosen, tiny = (path, False) if vae is None else _checked_autoencoder(vae)
     if kind is None:
         # No scheduler comes with a file, so its name has to say what it was made into.
-        named = " ".join([path.stem.lower(), *(file.stem.lower() for file, _ in loras)])
+        named = " ".join([path.stem.lower(), *(_called(file) for file, _ in loras)])
         kind = "lcm" if "lcm" in named else "turbo" if "turbo" in named else "ddim"
     schedule = Schedule(kind, found.prediction)
     return ModelFiles(path, family, schedule, chosen, tiny, loras, found, _tokenizer_for(path))

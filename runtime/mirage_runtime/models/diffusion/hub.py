@@ -53,6 +53,13 @@ def cached(name: str) -> Path | None:
     return None
 
 
+def name_of(folder: Path) -> str | None:
+    """Return what a folder of the cache is called in the hub, without its owner; None for any other folder."""
+    if folder.parent.name != "snapshots":  # models--owner--name/snapshots/revision
+        return None
+    return folder.parent.parent.name.rpartition("--")[2]
+
+
 def found(name: str, is_whole: Callable[[Path], bool]) -> Path:
     """Return the folder of a repository: as it is in the cache where that ``is_whole``, else fetched.
 

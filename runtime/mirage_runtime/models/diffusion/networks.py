@@ -20,7 +20,9 @@ import transformers
 from torch import Tensor, nn
 
 from mirage_runtime.errors import MirageRuntimeError
-from mirage_runtime.models.diffusion.files import ModelFiles, weight_files
+from mirage_runtime.models.diffusion.files import ModelFiles, variant_of
+
+_log = logging.getLogger("mirage.diffusion")
 
 GUIDANCE_OF_LCM = 8.5
 """The guidance that a latent consistency model with a guidance input was distilled for (Luo et al. 2023, section 5)."""
@@ -133,7 +135,7 @@ def load(files: ModelFiles) -> Networks:
     with quiet():
         unet = _of(files, UNet2DConditionModel, "unet")
         for file, strength in files.loras:
-            _merge(unet, str(file), strength)
+            _merge(unet, file, strength)
         own = files.vae == files.path
         vae = (
             _of(files, AutoencoderKL, "vae")
@@ -199,10 +201,9 @@ def _of(files: ModelFiles, kind: Any, part: str) -> Any:
 
 
 def _part(kind: Any, folder: Any) -> Any:
-    variant = "fp16" if any(".fp16." in file.name for file in weight_files(folder)) else None
     try:
         module = kind.from_pretrained(
-            folder, torch_dtype=torch.float32, use_safetensors=True, local_files_only=True, variant=variant
+            folder, torch_dtype=torch.float32, use_safetensors=True, local_files_only=True, variant=variant_of(folder)
         )
     except Exception as error:
         raise MirageRuntimeError(f"{folder} cannot be loaded: {_first_line(error)}") from error
@@ -215,9 +216,18 @@ def _checked(module: Any, name: str) -> Any:
     return module
 
 
-def _merge(unet: Any, file: str, strength: float) -> None:
+def _merge(unet: Any, file: Path, strength: float) -> None:
+    """Add a LoRA to a network's weights, in whichever of the usual layouts it is (diffusers', PEFT's, kohya's)."""
+    from diffusers.loaders.lora_pipeline import StableDiffusionXLLoraLoaderMixin as Layouts  # the base takes them too
+    from safetensors.torch import load_file
+
     try:
-        unet.load_lora_adapter(file, prefix=None, adapter_name="merged")
+        found, alphas = Layouts.lora_state_dict(load_file(file), unet_config=unet.config)
+        names = {name.partition(".")[0] for name in found}
+        if text := [name for name in names if name.startswith("text_encoder")]:
+            _log.warning("%s also changes how prompts are read (%s): that part is left out", file, ", ".join(text))
+        prefix = "unet" if "unet" in names else None
+        unet.load_lora_adapter(found, prefix=prefix, network_alphas=alphas, adapter_name="merged")
         unet.fuse_lora(lora_scale=strength)
         unet.unload_lora()
     except Exception as error:

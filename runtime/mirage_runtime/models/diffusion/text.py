@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from mirage_runtime.errors import MirageRuntimeError
-from mirage_runtime.models.diffusion.files import ModelFiles, is_of_a_text
+from mirage_runtime.models.diffusion.files import ModelFiles, is_of_a_text, variant_of
 from mirage_runtime.models.diffusion.networks import check_finite, described, quiet
 
 Floats = NDArray[np.float32]
@@ -113,7 +113,9 @@ def _encoder(files: ModelFiles, which: str) -> _Encoder:
 
 
 def _of_folder(folder: Path, kind: Any) -> Any:
-    return kind.from_pretrained(folder, torch_dtype=torch.float32, use_safetensors=True, local_files_only=True)
+    return kind.from_pretrained(
+        folder, torch_dtype=torch.float32, use_safetensors=True, local_files_only=True, variant=variant_of(folder)
+    )
 
 
 def _of_single_file(files: ModelFiles, kind: Any, part: str) -> Any:
