@@ -296,9 +296,10 @@ def joined(arrays: Sequence[Array]) -> Array:
         return arrays[0]
     if isinstance(arrays[0], np.ndarray):
         return np.concatenate(arrays)
-    import torch
-
-    return torch.cat(list(arrays))
+    batch = arrays[0].new_empty((len(arrays), *arrays[0].shape[1:]))
+    for number, array in enumerate(arrays):
+        batch[number : number + 1] = array
+    return batch
 
 
 def mixed(source: Image, memory: Image | None, validity: Floats | None) -> Image:
