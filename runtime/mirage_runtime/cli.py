@@ -84,7 +84,7 @@ Lora = Annotated[
     list[str] | None, typer.Option(metavar="FILE[:STRENGTH]", help="A LoRA to merge into the model; may be repeated.")
 ]
 Sampling = Annotated[str, typer.Option(help="How the model is sampled: auto, turbo, lcm or ddim.")]
-Guidance = Annotated[str, typer.Option(help="How guidance is computed: residual, full (twice the work) or off.")]
+CfgType = Annotated[str, typer.Option(help="How guidance is computed: residual, full (twice the work) or off.")]
 StreamBatch = Annotated[
     bool, typer.Option("--stream-batch", help="Several steps at the price of one; pictures come frames later.")
 ]
@@ -124,7 +124,7 @@ def serve(
     vae: Vae = None,
     lora: Lora = None,
     sampling: Sampling = "auto",
-    guidance: Guidance = "residual",
+    cfg_type: CfgType = "residual",
     still: Still = 1.5,
     stream_batch: StreamBatch = False,
     token: Token = None,
@@ -201,7 +201,7 @@ def serve(
             engine,
             pixels=model_pixels,
             threads=threads,
-            diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling, guidance, still, stream_batch),
+            diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling, cfg_type, still, stream_batch),
         ),
     )
     _run_daemon(config, log_level)
@@ -290,7 +290,7 @@ def parse_address(text: str) -> tuple[str, int]:
 def checked(**values: Any) -> dict[str, Any]:
     """Return the parameters that are not None, checked against the table; raises `MirageRuntimeError`."""
     given = {name: value for name, value in values.items() if value is not None}
-    return {name: PARAMETERS[name].check(value, f"--{name}") for name, value in given.items()}
+    return {name: PARAMETERS[name].check(value, f"--{name.replace('_', '-')}") for name, value in given.items()}
 
 
 def _plain(text: str) -> str:
@@ -302,6 +302,8 @@ def run(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A picture or a video.")],
     target: Annotated[Path, typer.Argument(metavar="OUTPUT", help="What to write.")],
     prompt: Annotated[str | None, typer.Option(help="What it should become, in words.")] = None,
+    negative_prompt: Annotated[str | None, typer.Option(help="What it should not become (Stable Diffusion).")] = None,
+    guidance: Annotated[float | None, typer.Option(help="How far to lead away from that, 1 to 10; 1: not.")] = None,
     strength: Annotated[float | None, typer.Option(help="0 gives the source back, 1 the full look.")] = None,
     coherence: Annotated[float | None, typer.Option(help="How much is remembered from frame to frame, 0 to 1.")] = None,
     seed: Annotated[int | None, typer.Option(help="Which texture is generated.")] = None,
@@ -312,7 +314,7 @@ def run(
     vae: Vae = None,
     lora: Lora = None,
     sampling: Sampling = "auto",
-    guidance: Guidance = "residual",
+    cfg_type: CfgType = "residual",
     threads: Threads = None,
 ) -> None:
     """Transform a picture or a video file: every frame, in order."""
@@ -321,11 +323,23 @@ def run(
     media.check_paths(source, target)
     fitted = None if size is None else parse_size(size)
     controls = Controls()
-    controls.set(checked(prompt=prompt, strength=strength, coherence=coherence, seed=seed, steps=steps), now=0.0)
+    chosen = checked(
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        guidance=guidance,
+        strength=strength,
+        coherence=coherence,
+        seed=seed,
+        steps=steps,
+    )
+    controls.set(chosen, now=0.0)
     settings = controls.resolve(now=0.0)
-    chosen = DiffusionConfig(vae, tuple(lora or ()), sampling, guidance)
-    config = models.located(ModelConfig(model, engine, pixels=None, threads=threads, prepare=None, diffusion=chosen))
-    understood = models.card(config).understand_blend(settings.prompts)
+    diffusion = DiffusionConfig(vae, tuple(lora or ()), sampling, cfg_type)
+    config = models.located(ModelConfig(model, engine, pixels=None, threads=threads, prepare=None, diffusion=diffusion))
+    card = models.card(config)
+    if ignored := [f"--{name.replace('_', '-')}" for name in chosen if name in card.unused]:
+        errors.print(f"no effect with {card.name}: {', '.join(ignored)}", highlight=False)
+    understood = card.understand_blend(settings.prompts)
     if understood and understood["unknown_words"]:
         errors.print(f"words with no effect: {_plain(', '.join(understood['unknown_words']))}", highlight=False)
     if understood and understood["nearest"]:

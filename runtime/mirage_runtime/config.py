@@ -51,14 +51,14 @@ class DiffusionConfig:
     """What is chosen of a model of Stable Diffusion's family; see `mirage_runtime.models.diffusion.files.look_at`.
 
     ``loras`` are files, each with a strength behind a colon where it is not 1. ``sampling`` is ``auto``, ``turbo``,
-    ``lcm`` or ``ddim``, ``guidance`` ``full``, ``residual`` or ``off``. ``still``: see `mirage_runtime.still`.
+    ``lcm`` or ``ddim``, ``cfg_type`` ``full``, ``residual`` or ``off``. ``still``: see `mirage_runtime.still`.
     ``stream_batch``: whether steps of successive frames are computed side by side, so that pictures come later.
     """
 
     vae: str | None = None
     loras: tuple[str, ...] = ()
     sampling: str = "auto"
-    guidance: str = "residual"
+    cfg_type: str = "residual"
     still: float = 1.5
     stream_batch: bool = False
 

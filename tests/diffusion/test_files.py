@@ -156,3 +156,15 @@ def test_a_lying_header_is_refused(tmp_path: Path, entry: object) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
     with pytest.raises(MirageRuntimeError):
         weights.tensors(path)
+
+
+@pytest.mark.parametrize("chosen", [{"cfg_type": "most"}, {"sampling": "euler"}])
+def test_what_is_not_to_be_chosen_is_told_with_what_is(models: dict[str, Path], chosen: dict[str, str]) -> None:
+    with pytest.raises(MirageRuntimeError, match=r"there is no .*: there are .*(full|turbo), "):
+        look_at(config(models["sd"], **chosen))
+
+
+def test_a_card_says_which_parameters_are_not_followed(models: dict[str, Path]) -> None:
+    assert card(config(models["sd"])).unused == ()
+    assert card(config(models["sd"], cfg_type="off")).unused == ("negative_prompt", "guidance")
+    assert card(ModelConfig("lsd-mini")).unused == ("negative_prompt", "guidance")

@@ -26,7 +26,7 @@ def opened(path: Path, **chosen: object) -> StableDiffusion:
 
 @pytest.fixture(scope="module")
 def sd(models: dict[str, Path]) -> StableDiffusion:
-    return opened(models["sd"], guidance="full")
+    return opened(models["sd"], cfg_type="full")
 
 
 def picture(seed: int = 1) -> np.ndarray:
@@ -75,7 +75,7 @@ def test_less_strength_stays_nearer_to_what_the_autoencoder_makes(sd: StableDiff
 
 
 def test_guidance_and_its_negative_prompt_matter(models: dict[str, Path], sd: StableDiffusion) -> None:
-    residual, off = opened(models["sd"], guidance="residual"), opened(models["sd"], guidance="off")
+    residual, off = opened(models["sd"], cfg_type="residual"), opened(models["sd"], cfg_type="off")
     plain = made(sd, picture())
     assert np.array_equal(made(off, picture(), guidance=4.0), plain)
     guided = [

@@ -55,7 +55,7 @@ def test_each_picture_is_the_one_it_would_have_been(models: dict[str, Path], nam
 
 @pytest.mark.parametrize("guidance", ["full", "residual"])
 def test_guidance_leads_each_frame_by_its_own(models: dict[str, Path], guidance: str) -> None:
-    model = opened(models["sd"], stream_batch=True, guidance=guidance)
+    model = opened(models["sd"], stream_batch=True, cfg_type=guidance)
     frames, condition = pictures(5), model.condition("ice")
     noise = model.noise(1, kernels.screen(*SIZE), None)
     steering = Steering(guidance=3.0)

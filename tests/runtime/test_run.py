@@ -190,3 +190,14 @@ def test_bad_files_are_one_clear_line_and_leave_nothing(tmp_path):
         assert code == 1, (source, said)
         assert words in said.replace("\n", " ")
         assert set(tmp_path.iterdir()) == before, source
+
+
+def test_what_a_model_does_not_follow_is_told(tmp_path):
+    source = tmp_path / "in.png"
+    cv2.imwrite(str(source), np.full((32, 32, 3), 90, np.uint8))
+    code, said = run(source, tmp_path / "out.png", "--guidance", "4", "--negative-prompt", "fog", model="lsd-mini")
+    assert code == 0
+    assert "no effect with lsd-mini: --negative-prompt, --guidance" in said
+    code, said = run(source, tmp_path / "out.png", "--guidance", "40")
+    assert code == 1
+    assert "--guidance must be 1 to 10" in said

@@ -261,7 +261,7 @@ def card(config: ModelConfig) -> ModelCard:
     if is_path(name):
         from mirage_runtime.models.diffusion.files import look_at
 
-        unused = AWAY_FROM_A_PROMPT if config.diffusion.guidance == "off" else ()
+        unused = AWAY_FROM_A_PROMPT if config.diffusion.cfg_type == "off" else ()
         return replace(look_at(config).card(), unused=unused)
     nearest = difflib.get_close_matches(name, MODEL_NAMES, n=1)
     hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(MODEL_NAMES)}, and paths of models"

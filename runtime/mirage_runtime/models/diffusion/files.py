@@ -27,6 +27,7 @@ _PARTS: Final[Mapping[Family, tuple[str, ...]]] = {
 }
 _UNET: Final = "UNet2DConditionModel"
 _VAES: Final = ("AutoencoderKL", "AutoencoderTiny")
+CFG_TYPES: Final = ("full", "residual", "off")
 TOKENIZER: Final = "openai/clip-vit-large-patch14"
 """Where the words are that every Stable Diffusion reads; a single file has none."""
 
@@ -96,6 +97,8 @@ def look_at(config: ModelConfig) -> ModelFiles:
     loras = tuple(_lora(text) for text in chosen.loras)
     if chosen.sampling not in ("auto", *KINDS):
         raise MirageRuntimeError(f"there is no sampling '{chosen.sampling}': there are auto, {', '.join(KINDS)}")
+    if chosen.cfg_type not in CFG_TYPES:
+        raise MirageRuntimeError(f"there is no cfg-type '{chosen.cfg_type}': there are {', '.join(CFG_TYPES)}")
     kind = next((known for known in KINDS if known == chosen.sampling), None)
     if not path.exists():
         raise MirageRuntimeError(f"there is no model at {path}")

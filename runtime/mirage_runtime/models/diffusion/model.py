@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 
 from mirage_kernels import noise as kernels
 from mirage_runtime.engines import Array, Engine, Size, on_host
-from mirage_runtime.errors import MirageRuntimeError
 from mirage_runtime.models import UNSTEERED, Image, Steering
 from mirage_runtime.models.diffusion import schedule as sampling
 from mirage_runtime.models.diffusion.schedule import Schedule
 
 Floats = NDArray[np.float32]
-GUIDANCES: Final = ("full", "residual", "off")
 
 FULL_START: Final = 0.7
 """Share of the noise's way that strength 1 puts a source at: farther, hardly anything of it is left."""
@@ -73,22 +71,20 @@ class StableDiffusion:
         text: Conditions,
         *,
         name: str,
-        guidance: str = "residual",
+        cfg_type: str = "residual",
         limits: tuple[Size, Size] | None = None,
         batches: bool = False,
     ) -> None:
         """Put a model together.
 
-        ``guidance``: how a frame's guidance scale is followed where it is not 1. ``limits``: the smallest and largest
+        ``cfg_type``: how a frame's guidance scale is followed where it is not 1. ``limits``: the smallest and largest
         (height, width) that its engines take. ``batches``: whether `stream_batch` is to be had.
         """
-        if guidance not in GUIDANCES:
-            raise MirageRuntimeError(f"there is no guidance '{guidance}': there are {', '.join(GUIDANCES)}")
         self.name = name
         self._schedule = schedule
         self._engines = engines
         self._text = text
-        self._guidance = guidance
+        self._cfg_type = cfg_type
         self.limits = limits
         self._batches = batches
         self._known = lru_cache(maxsize=16)(text)
@@ -166,7 +162,7 @@ class StableDiffusion:
     def _advance(self, flights: Sequence[Flight], condition: Floats, steering: Steering) -> None:
         schedule = self._schedule
         predictions = self._predicted(flights, condition)
-        guides = steering.guidance != 1.0 and self._guidance != "off"
+        guides = steering.guidance != 1.0 and self._cfg_type != "off"
         against = self._against(flights, steering) if guides else predictions
         for flight, predicted, other in zip(flights, predictions, against, strict=True):
             led = sampling.guided(predicted, other, steering.guidance) if guides else predicted
@@ -178,7 +174,7 @@ class StableDiffusion:
 
     def _against(self, flights: Sequence[Flight], steering: Steering) -> list[Array]:
         """Return the predictions that guidance leads away from."""
-        if self._guidance == "full" or steering.negative:
+        if self._cfg_type == "full" or steering.negative:
             return self._predicted(flights, self._known(steering.negative))
         return [sampling.residual_noise(self._schedule, each.latent, each.source, each.timestep) for each in flights]
 

@@ -72,7 +72,7 @@ def _put_together(
         engines,
         encoder,
         name=files.name,
-        guidance=chosen.guidance,
+        cfg_type=chosen.cfg_type,
         limits=limits,
         batches=chosen.stream_batch,
     )
