@@ -1,7 +1,8 @@
 """Every engine that can compute a model here: is what it makes right, and how long does it take?
 
 Pictures are compared with those of torch at 32 bits. Engines take turns, frame by frame, memory to memory: from a frame
-in memory to its result in memory, in one step. On a graphics card its matrix rate is measured too, and the share of it.
+in memory to its result in memory, in one step. Then each network is timed by itself, so that it shows what the rest is.
+On a graphics card torch runs without CUDA graphs too, and the card's matrix rate is measured, for the floor.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ import torch
 
 from mirage_runtime import models
 from mirage_runtime.config import ModelConfig
+from mirage_runtime.engines import Array, Engine, Size
 from mirage_runtime.errors import MirageRuntimeError
 from mirage_runtime.measuring import Times, machine
 from mirage_runtime.models import Image, Settings, Transform
+from mirage_runtime.models.diffusion.model import Engines, StableDiffusion
 
-ENGINES: Final = ("torch", "tensorrt", "openvino")
+ENGINES: Final = ("torch", "torch eager", "tensorrt", "openvino")
 FLOOR_GFLOP: Final = 1068.0
 """Of SD-Turbo with TAESD at 512x512, one step, image to image."""
 _WARM_UP: Final = 3
+_EACH: Final = 10
 _MATRIX: Final = 8192
 
 
@@ -43,6 +47,8 @@ class EngineReport:
     p95: float = 0.0
     stages: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Milliseconds of each stage, p50."""
+    networks: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Milliseconds of each network by itself, p50."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ def measure(config: ModelConfig, size: tuple[int, int], *, frames: int, progress
     for engine in ENGINES:
         progress(f"loading {engine}")
         try:
-            transform = models.load(_with(config, engine))
+            transform = _loaded(config, engine)
             transform.prepare(height, width)
             opened[engine] = transform
         except MirageRuntimeError as error:
@@ -97,6 +103,8 @@ def measure(config: ModelConfig, size: tuple[int, int], *, frames: int, progress
                 times[engine].samples.append(took)
                 for stage, milliseconds in outcome.timings.items():
                     stages[engine].setdefault(stage, Times()).samples.append(milliseconds)
+    progress("network by network")
+    networks = {engine: _networks(transform, frame, settings) for engine, transform in opened.items()}
     reports = []
     for engine in ENGINES:
         if engine in problems:
@@ -113,6 +121,7 @@ def measure(config: ModelConfig, size: tuple[int, int], *, frames: int, progress
                 times[engine].percentile(50),
                 times[engine].percentile(95),
                 {stage: found.percentile(50) for stage, found in stages[engine].items()},
+                networks[engine],
             )
         )
     return Report(_machine(), config.name, f"{width}x{height}", tuple(reports), _matrix_rate())
@@ -127,16 +136,25 @@ def markdown(reports: list[Report]) -> str:
             floor = FLOOR_GFLOP / report.matrix_tflops
             lines += [f"Half-precision matrices: {report.matrix_tflops:.0f} TFLOP/s; "
                       f"SD-Turbo's floor at 512x512 by that is {floor:.2f} ms.", ""]  # fmt: skip
-        lines += ["| engine | p50 ms | p95 ms | off by, mean / most | stages, p50 ms |", "|---|---|---|---|---|"]
+        lines += [
+            "| engine | p50 ms | p95 ms | off by, mean / most | stages, p50 ms | networks, p50 ms |",
+            "|---|---|---|---|---|---|",
+        ]
         for each in report.engines:
             if each.problem:
-                lines.append(f"| {each.engine} | {each.problem} | | | |")
+                lines.append(f"| {each.engine} | {each.problem} | | | | |")
                 continue
-            stages = ", ".join(f"{stage} {took:.2f}" for stage, took in each.stages.items())
+            stages, networks = (
+                ", ".join(f"{name} {took:.2f}" for name, took in times.items())
+                for times in (each.stages, each.networks)
+            )
             off = f"{each.mean_difference:.2f} / {each.most_difference:.0f}"
-            lines.append(f"| {each.description} | {each.p50:.2f} | {each.p95:.2f} | {off} | {stages} |")
-        ratio = report.ratio("tensorrt", "torch")
-        lines += ["", f"TensorRT is {ratio:.2f} times as fast as torch." if ratio else "", ""]
+            lines.append(f"| {each.description} | {each.p50:.2f} | {each.p95:.2f} | {off} | {stages} | {networks} |")
+        lines.append("")
+        for one, other in (("tensorrt", "torch"), ("tensorrt", "torch eager"), ("torch", "torch eager")):
+            if ratio := report.ratio(one, other):
+                lines.append(f"{one} is {ratio:.2f} times as fast as {other}.")
+        lines.append("")
     return "\n".join(lines)
 
 
@@ -144,6 +162,62 @@ def _with(config: ModelConfig, engine: str) -> ModelConfig:
     # Every frame is computed, at its own size.
     still = dataclasses.replace(config.diffusion, still=0.0)
     return dataclasses.replace(config, engine=engine, pixels=None, prepare=None, diffusion=still)
+
+
+def _loaded(config: ModelConfig, engine: str) -> Transform:
+    if engine != "torch eager":
+        return models.load(_with(config, engine))
+    if not torch.cuda.is_available() or not models.is_path(config.name):
+        raise MirageRuntimeError("the same as torch here")
+    from mirage_runtime.models.diffusion.files import look_at
+    from mirage_runtime.models.diffusion.opened import open_with_torch
+    from mirage_runtime.pipeline import Pipeline
+
+    return Pipeline(open_with_torch(look_at(config), config.diffusion, graphs=False))
+
+
+class _Timed:
+    """An engine whose runs are timed, each waited for."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.times = Times()
+
+    @property
+    def description(self) -> str:
+        return self._engine.description
+
+    def prepare(self, size: Size, batch: int = 1) -> None:
+        self._engine.prepare(size, batch)
+
+    def run(self, size: Size, inputs: Mapping[str, Array]) -> Array:
+        _wait()
+        began = time.perf_counter()
+        made = self._engine.run(size, inputs)
+        _wait()
+        self.times.samples.append((time.perf_counter() - began) * 1000.0)
+        return made
+
+
+def _networks(transform: Transform, frame: Image, settings: Settings) -> dict[str, float]:
+    """Return what each network of a model of several takes by itself, p50; nothing for other models."""
+    model = getattr(transform, "model", None)
+    if not isinstance(model, StableDiffusion):
+        return {}
+    engines = model.engines
+    timed = {"encode": _Timed(engines.encode), "predict": _Timed(engines.predict), "decode": _Timed(engines.decode)}
+    model.engines = Engines(timed["encode"], timed["predict"], timed["decode"], engines.batch)
+    try:
+        for _ in range(_EACH):
+            transform(frame, settings)
+    finally:
+        model.engines = engines
+    return {name: each.times.percentile(50) for name, each in timed.items()}
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def _reference(config: ModelConfig, frame: Image, settings: Settings) -> Image:

@@ -35,6 +35,11 @@ def test_engines_are_measured_beside_each_other(models: dict[str, Path], tmp_pat
     assert found["openvino"]["mean_difference"] < 1.0
     assert set(found["openvino"]["stages"]) == {"preprocess", "temporal", "diffusion", "render"}
     assert "mirage compile" in found["tensorrt"]["problem"] or "GPU" in found["tensorrt"]["problem"]
+    assert found["torch eager"]["problem"] == "the same as torch here"
+    for engine in ("torch", "openvino"):
+        networks = found[engine]["networks"]
+        assert set(networks) == {"encode", "predict", "decode"}
+        assert all(took > 0.0 for took in networks.values())
     assert "| tensorrt |" in page.read_text()
 
 

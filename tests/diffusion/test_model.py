@@ -67,8 +67,8 @@ def test_prompt_seed_source_and_strength_all_matter(sd: StableDiffusion) -> None
 
 
 def test_less_strength_stays_nearer_to_what_the_autoencoder_makes(sd: StableDiffusion) -> None:
-    latent = sd._engines.encode.run(SIZE, {"picture": picture()[None]})
-    untouched = sd._engines.decode.run(SIZE, {"latent": latent}).numpy()[0].astype(float)
+    latent = sd.engines.encode.run(SIZE, {"picture": picture()[None]})
+    untouched = sd.engines.decode.run(SIZE, {"latent": latent}).numpy()[0].astype(float)
     distances = [np.abs(made(sd, picture(), strength=each) - untouched).mean() for each in (0.05, 0.4, 1.0)]
     assert distances == sorted(distances)
     assert distances[0] < 0.5 * distances[2]

@@ -70,9 +70,9 @@ def test_guidance_leads_each_frame_by_its_own(models: dict[str, Path], guidance:
 def test_one_run_of_the_network_makes_a_picture(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     model = opened(models["sd"], stream_batch=True)
     asked: list[int] = []
-    run = model._engines.predict.run
+    run = model.engines.predict.run
     monkeypatch.setattr(
-        model._engines.predict, "run", lambda size, inputs: asked.append(len(inputs["timestep"])) or run(size, inputs)
+        model.engines.predict, "run", lambda size, inputs: asked.append(len(inputs["timestep"])) or run(size, inputs)
     )
     batch, condition = model.stream_batch(), model.condition("ice")
     assert batch is not None

@@ -33,12 +33,21 @@ def has_gpu() -> bool:
 class TorchEngine:
     """One module. Not for several threads at once."""
 
-    def __init__(self, module: nn.Module, shapes: Shapes, *, device: str = "auto", half: bool | None = None) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        shapes: Shapes,
+        *,
+        device: str = "auto",
+        half: bool | None = None,
+        graphs: bool = True,
+    ) -> None:
         """Move a module to where it runs.
 
         ``shapes`` says for a frame's size which inputs the module takes. ``device`` is ``cpu``, ``cuda`` or ``auto``.
-        ``half``: numbers of 16 bits; None where the device is fast with them, which is a GPU. Raises
-        :class:`EngineError` for a device that is not there, or has too little memory.
+        ``half``: numbers of 16 bits; None where the device is fast with them, which is a GPU. ``graphs``: whether runs
+        are recorded where they can be; to measure what that saves. Raises :class:`EngineError` for a device that is not
+        there, or has too little memory.
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -47,6 +56,7 @@ class TorchEngine:
         self._device = torch.device(device)
         self._type = torch.float16 if (device == "cuda" if half is None else half) else torch.float32
         self._shapes = shapes
+        self._graphs = graphs and device == "cuda"
         try:
             self._module = _last(module.eval().to(self._device, self._type))
         except torch.OutOfMemoryError as error:
@@ -58,9 +68,10 @@ class TorchEngine:
         """Library, device and precision."""
         version = torch.__version__.partition("+")[0]
         kind = "fp16" if self._type == torch.float16 else "f32"
+        how = ", CUDA graphs" if self._graphs else ""
         if self._device.type == "cpu":
             return f"torch {version} CPU {kind}, {torch.get_num_threads()} threads"
-        return f"torch {version} {torch.cuda.get_device_name(self._device)} {kind}"
+        return f"torch {version} {torch.cuda.get_device_name(self._device)} {kind}{how}"
 
     def prepare(self, size: Size, batch: int = 1) -> None:
         """Run once for frames of ``size``, and record that on a GPU. Raises :class:`EngineError`."""
@@ -85,7 +96,7 @@ class TorchEngine:
                 for name, (shape, kind) in self._shapes(size).items()
             }
             with torch.inference_mode():
-                recorded = self._recorded[size, batch] = _Recorded(self._module, zeros)
+                recorded = self._recorded[size, batch] = _Recorded(self._module, zeros, graph=self._graphs)
             if len(self._recorded) > _KEPT:
                 self._recorded.popitem(last=False)
         self._recorded.move_to_end((size, batch))
@@ -99,12 +110,12 @@ class TorchEngine:
 
 
 class _Recorded:
-    """A module at one size: on a GPU a graph with inputs and an output of its own."""
+    """A module at one size, as a graph with inputs and an output of its own where that is wanted."""
 
-    def __init__(self, module: nn.Module, zeros: dict[str, Tensor]) -> None:
+    def __init__(self, module: nn.Module, zeros: dict[str, Tensor], *, graph: bool) -> None:
         self._module, self._inputs = module, zeros
         self._graph: Any = None
-        if next(iter(zeros.values())).device.type == "cpu":
+        if not graph:
             module(**zeros)
             return
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]

@@ -82,7 +82,7 @@ class StableDiffusion:
         """
         self.name = name
         self._schedule = schedule
-        self._engines = engines
+        self.engines = engines
         self._text = text
         self._cfg_type = cfg_type
         self.limits = limits
@@ -92,14 +92,14 @@ class StableDiffusion:
     @property
     def description(self) -> str:
         """The model's sampler and what computes it."""
-        return f"{self.name} ({self._schedule.kind}), {self._engines.description}"
+        return f"{self.name} ({self._schedule.kind}), {self.engines.description}"
 
     def prepare(self, height: int, width: int) -> None:
         """Do all slow work for one size: every network runs once, and where frames are batched once for each number."""
-        for engine in (self._engines.encode, self._engines.predict, self._engines.decode):
+        for engine in (self.engines.encode, self.engines.predict, self.engines.decode):
             engine.prepare((height, width))
-        for count in range(2, self._engines.batch + 1 if self._batches else 0):
-            self._engines.predict.prepare((height, width), count)
+        for count in range(2, self.engines.batch + 1 if self._batches else 0):
+            self.engines.predict.prepare((height, width), count)
 
     def condition(self, prompt: str) -> Floats:
         """Return the prompt as a flat vector; vectors of two prompts may be blended."""
@@ -135,7 +135,7 @@ class StableDiffusion:
 
     def stream_batch(self) -> StreamBatch | None:
         """Return what takes one stream's frames through side by side; None where each is finished before the next."""
-        return StreamBatch(self) if self._batches and self._engines.batch > 1 else None
+        return StreamBatch(self) if self._batches and self.engines.batch > 1 else None
 
     def begin(self, source: Image, noise: Floats, steps: int, strength: float) -> Flight:
         """Put a picture at the timestep that the strength chooses, ``steps`` before its end."""
@@ -143,20 +143,20 @@ class StableDiffusion:
         if height % self.multiple or width % self.multiple:
             raise ValueError(f"height and width must be multiples of {self.multiple}, not {height} and {width}")
         timesteps = self._schedule.timesteps(steps, max(0.01, strength * FULL_START))
-        latent = self._engines.encode.run(size, {"picture": source[None]})
+        latent = self.engines.encode.run(size, {"picture": source[None]})
         fresh = _Noises(noise[None], like=latent)
         noisy = sampling.noised(self._schedule, latent, fresh(0), timesteps[0])
         return Flight(size, latent, fresh, timesteps, noisy, latent)
 
     def advance(self, flights: Sequence[Flight], condition: Floats, steering: Steering) -> None:
         """Take pictures of one size a step on, each from where it is, in as few runs of the network as there can be."""
-        most = max(1, self._engines.batch)
+        most = max(1, self.engines.batch)
         for begin in range(0, len(flights), most):
             self._advance(flights[begin : begin + most], condition, steering)
 
     def finish(self, flight: Flight) -> Image:
         """Return the picture that a clean latent is."""
-        picture = self._engines.decode.run(flight.size, {"latent": flight.clean})
+        picture = self.engines.decode.run(flight.size, {"latent": flight.clean})
         return np.ascontiguousarray(on_host(picture)[0])
 
     def _advance(self, flights: Sequence[Flight], condition: Floats, steering: Steering) -> None:
@@ -186,7 +186,7 @@ class StableDiffusion:
             "timestep": np.array([flight.timestep for flight in flights], np.int64),
             **{name: np.repeat(value, count, axis=0) if count > 1 else value for name, value in texts.items()},
         }
-        found = self._engines.predict.run(size, inputs)
+        found = self.engines.predict.run(size, inputs)
         return [found[number : number + 1] for number in range(count)]
 
 

@@ -22,9 +22,14 @@ MOST_STEPS: Final = int(PARAMETERS["steps"].maximum or 1)
 
 
 def open_with_torch(
-    files: ModelFiles, chosen: DiffusionConfig, *, device: str = "auto", half: bool | None = None
+    files: ModelFiles,
+    chosen: DiffusionConfig,
+    *,
+    device: str = "auto",
+    half: bool | None = None,
+    graphs: bool = True,
 ) -> StableDiffusion:
-    """Return a model that torch computes; see `TorchEngine` for ``device`` and ``half``.
+    """Return a model that torch computes; see `TorchEngine` for ``device``, ``half`` and ``graphs``.
 
     Raises `MirageRuntimeError` where it cannot be loaded.
     """
@@ -33,7 +38,11 @@ def open_with_torch(
 
     def engine(name: str) -> TorchEngine:
         return TorchEngine(
-            getattr(loaded, name), lambda size: shapes(loaded, encoder, name, size), device=device, half=half
+            getattr(loaded, name),
+            lambda size: shapes(loaded, encoder, name, size),
+            device=device,
+            half=half,
+            graphs=graphs,
         )
 
     encode, predict, decode = map(engine, GRAPHS)
