@@ -84,6 +84,9 @@ Lora = Annotated[
     list[str] | None, typer.Option(metavar="FILE[:STRENGTH]", help="A LoRA to merge into the model; may be repeated.")
 ]
 Sampling = Annotated[str, typer.Option(help="How the model is sampled: auto, turbo, lcm or ddim.")]
+Prediction = Annotated[
+    str, typer.Option(help="What the network predicts: auto, epsilon, v_prediction or sample; files may not say.")
+]
 CfgType = Annotated[str, typer.Option(help="How guidance is computed: residual, full (twice the work) or off.")]
 StreamBatch = Annotated[
     bool, typer.Option("--stream-batch", help="Several steps at the price of one; pictures come frames later.")
@@ -124,6 +127,7 @@ def serve(
     vae: Vae = None,
     lora: Lora = None,
     sampling: Sampling = "auto",
+    prediction: Prediction = "auto",
     cfg_type: CfgType = "residual",
     still: Still = 1.5,
     stream_batch: StreamBatch = False,
@@ -201,7 +205,7 @@ def serve(
             engine,
             pixels=model_pixels,
             threads=threads,
-            diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling, cfg_type, still, stream_batch),
+            diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling, cfg_type, still, stream_batch, prediction),
         ),
     )
     _run_daemon(config, log_level)
@@ -314,6 +318,7 @@ def run(
     vae: Vae = None,
     lora: Lora = None,
     sampling: Sampling = "auto",
+    prediction: Prediction = "auto",
     cfg_type: CfgType = "residual",
     threads: Threads = None,
 ) -> None:
@@ -334,7 +339,7 @@ def run(
     )
     controls.set(chosen, now=0.0)
     settings = controls.resolve(now=0.0)
-    diffusion = DiffusionConfig(vae, tuple(lora or ()), sampling, cfg_type)
+    diffusion = DiffusionConfig(vae, tuple(lora or ()), sampling, cfg_type, prediction=prediction)
     config = models.located(ModelConfig(model, engine, pixels=None, threads=threads, prepare=None, diffusion=diffusion))
     card = models.card(config)
     if ignored := [f"--{name.replace('_', '-')}" for name in chosen if name in card.unused]:
@@ -371,13 +376,16 @@ def compile_(
     vae: Vae = None,
     lora: Lora = None,
     sampling: Sampling = "auto",
+    prediction: Prediction = "auto",
 ) -> None:
     """Compile a model for a graphics card (or a processor): export, compare with torch, build, keep."""
     from mirage_runtime.models import is_path, located
     from mirage_runtime.models.diffusion.files import look_at
 
     width, height = parse_size(size)
-    chosen = located(ModelConfig(model, engine, diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling)))
+    chosen = located(
+        ModelConfig(model, engine, diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling, prediction=prediction))
+    )
     targets = [name for text in target or () for name in text.split(",") if name]
     files = look_at(chosen) if is_path(model) else None
     if files is None and (model, engine) != ("lsd-mini", "tensorrt"):
@@ -672,12 +680,15 @@ def bench_engines(
     vae: Vae = None,
     lora: Lora = None,
     sampling: Sampling = "auto",
+    prediction: Prediction = "auto",
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page, as Markdown.")] = None,
 ) -> None:
     """Measure every engine that can compute a model here, beside torch at 32 bits, in one run."""
     from mirage_runtime.models import card, located
 
-    config = located(ModelConfig(model, diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling)))
+    config = located(
+        ModelConfig(model, diffusion=DiffusionConfig(vae, tuple(lora or ()), sampling, prediction=prediction))
+    )
     card(config)
     try:
         from mirage_runtime import engine_bench

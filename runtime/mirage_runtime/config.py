@@ -52,6 +52,7 @@ class DiffusionConfig:
 
     ``loras`` are files, each with a strength behind a colon where it is not 1. ``sampling`` is ``auto``, ``turbo``,
     ``lcm`` or ``ddim``, ``cfg_type`` ``full``, ``residual`` or ``off``. ``still``: see `mirage_runtime.still`.
+    ``prediction``: what the network predicts, ``auto``, ``epsilon``, ``v_prediction`` or ``sample``.
     ``stream_batch``: whether steps of successive frames are computed side by side, so that pictures come later.
     """
 
@@ -61,6 +62,7 @@ class DiffusionConfig:
     cfg_type: str = "residual"
     still: float = 1.5
     stream_batch: bool = False
+    prediction: str = "auto"
 
 
 @dataclass(frozen=True)

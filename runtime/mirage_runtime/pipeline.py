@@ -46,6 +46,10 @@ class _Turn:
     settings: Settings
     context: Context | None
 
+    def asks_for_the_same(self, other: _Turn) -> bool:
+        """Whether the model is asked for the same look."""
+        return self.settings == other.settings and np.array_equal(self.condition, other.condition)
+
     def kept(self) -> _Turn:
         """Return it with copies of what is the caller's own memory, which the next frame will be written to."""
         context = None
@@ -62,7 +66,7 @@ class _Stream:
     still: StillSource
     batch: StreamBatch | None
     under_way: deque[_Turn] = field(default_factory=lambda: deque(maxlen=_MOST_UNDER_WAY))
-    """Frames whose pictures are still to come, the newest last; kept only where they come later."""
+    """The last frames that went into the batch, the newest last; with none, the batch begins anew."""
 
 
 class Pipeline:
@@ -104,10 +108,12 @@ class Pipeline:
         look, lag = stream.still.recall(source, condition, settings), 0
         if look is None:
             look, lag = self._look(stream, turn, known)
-            turn = stream.under_way[-1 - lag] if lag else turn
-            stream.still.keep(turn.source, turn.condition, turn.settings, look)
-        elif stream.batch is not None:
-            stream.under_way.append(turn.kept())  # looks like the frames on their way, and stands for them
+            later = list(stream.under_way)[-1 - lag :] if lag else []
+            turn = later[0] if later else turn
+            if all(each.asks_for_the_same(turn) for each in later):  # else its last steps were another look's
+                stream.still.keep(turn.source, turn.condition, turn.settings, look)
+        else:
+            stream.under_way.clear()  # what is on its way would be old when the source moves again
         if settings.strength == 0.0:
             stream.temporal.forget_appearance()
         else:
@@ -129,16 +135,20 @@ class Pipeline:
         before = stream.under_way[-1] if stream.under_way else None
         anew = known.reset or before is None or before.frame.shape != turn.frame.shape
         stream.under_way.append(turn.kept())
-        return stream.batch.denoise(
-            turn.source,
-            condition=turn.condition,
-            noise=known.noise,
-            steps=settings.steps,
-            memory=known.memory,
-            validity=known.validity,
-            steering=Steering(settings.strength, settings.guidance, settings.negative),
-            anew=anew,
-        )
+        try:
+            return stream.batch.denoise(
+                turn.source,
+                condition=turn.condition,
+                noise=known.noise,
+                steps=settings.steps,
+                memory=known.memory,
+                validity=known.validity,
+                steering=Steering(settings.strength, settings.guidance, settings.negative),
+                anew=anew,
+            )
+        except BaseException:
+            stream.under_way.clear()  # nobody knows how far the others came
+            raise
 
     def _stream(self, context: Context | None) -> _Stream:
         """What is carried along for the context's stream; the streams that came last are kept."""

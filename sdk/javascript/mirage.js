@@ -713,7 +713,8 @@ export class MirageClient extends EventTarget {
   /** @type {any} what the caller of `connect` waits for */ #promise = null;
   /** @type {Record<string, any>} what this client has set, to be set again after a loss */ #own = {};
   /** @type {MirageError | null} the last error that answers no message of ours: why a close follows */ #reason = null;
-  /** @type {Map<number, { sent: number, alpha: Uint8Array | null }>} */ #inFlight = new Map();
+  /** @type {Map<number, { sent: number }>} */ #inFlight = new Map();
+  /** @type {Map<number, Uint8Array>} */ #alphas = new Map(); // of frames whose pictures may come as JPEG
   /** @type {Map<number, any>} request to the promise of its answer */ #requests = new Map();
   /** @type {Measured[]} the results of the last ten seconds */ #recent = [];
   /** @type {{ at: number, count: number }[]} the frames dropped in them */ #drops = [];
@@ -793,7 +794,8 @@ export class MirageClient extends EventTarget {
     }
     const id = this.#lastId + 1;
     this.#write({ type: "frame", id, time: Math.round(sent * 1000), planes: pictures, motion_from: from, camera });
-    this.#inFlight.set(id, { sent, alpha });
+    this.#inFlight.set(id, { sent });
+    if (alpha) this.#alphas.set(id, alpha);
     return (this.#lastId = this.#lastFrame = id);
   }
 
@@ -1069,7 +1071,10 @@ export class MirageClient extends EventTarget {
   #handOn({ message, arrived }) {
     const frame = this.#inFlight.get(message.id);
     const { color } = message.planes;
-    if (frame?.alpha) message.planes.color = withAlpha(color, frame.alpha);
+    const shown = message.id - message.lag;
+    const alpha = this.#alphas.get(shown);
+    if (alpha) message.planes.color = withAlpha(color, alpha);
+    for (const id of this.#alphas.keys()) if (id < shown) this.#alphas.delete(id);
     this.#inFlight.delete(message.id);
     this.#forget(message.dropped_ids);
     if (this.#options.role !== "source") this.#follow(message.dropped);
@@ -1173,6 +1178,7 @@ export class MirageClient extends EventTarget {
     this.#lastFrame = undefined; // a new connection's server has forgotten it
     this.#requests.clear();
     this.#inFlight.clear();
+    this.#alphas.clear();
     [this.#recent, this.#drops, this.#waiting, this.#exchanges] = [[], [], [], []];
     [this.#unpacking, this.#told] = [false, undefined];
     for (const each of waiting) each?.reject(error);

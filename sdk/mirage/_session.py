@@ -463,10 +463,9 @@ class Conversation:
 
     def _settle(self, frame_ids: set[int], message: object, now: int) -> None:
         for frame_id in sorted(frame_ids):
-            alpha = self._alphas.pop(frame_id, None)
             outcome: Result | MirageError
             if isinstance(message, ResultMessage) and message.id == frame_id:
-                outcome = _result(message, now, alpha)
+                outcome = _result(message, now, self._alpha_of(message))
                 self._session.meter.came(now, (now - message.time) / 1000)
             elif isinstance(message, Error):
                 outcome = from_server(message)
@@ -474,6 +473,13 @@ class Conversation:
                 outcome = FrameDropped((frame_id,), message.reason if isinstance(message, Dropped) else "newer")
                 self._session.meter.dropped(now)
             self._deliver(frame_id, outcome)
+
+    def _alpha_of(self, message: ResultMessage) -> NDArray[np.uint8] | None:
+        """Return the alpha of the frame that a result shows; forgets that of all before it, which none will show."""
+        shown = message.id - message.lag
+        for frame_id in [known for known in self._alphas if known < shown]:
+            del self._alphas[frame_id]
+        return self._alphas.get(shown)
 
     def _deliver(self, frame_id: int, outcome: Result | MirageError) -> None:
         if frame_id in self._forgotten:

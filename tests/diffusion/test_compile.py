@@ -80,6 +80,15 @@ def test_auto_falls_back_and_says_what_is_lost(models: dict[str, Path], caplog: 
     assert "torch computes it instead" in caplog.text
 
 
+def test_a_name_is_no_pattern(models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIRAGE_CACHE", str(tmp_path))
+    recipe = compiled.Recipe("0" * 64, "openvino", compiled.library_of("openvino"), SIZE, SIZE, SIZE)
+    for name in ("dream[v2]", "dream"):
+        with compiled.written(compiled.folder_of(name, recipe), recipe):
+            pass
+        assert compiled.find_any(name, recipe.weights, "openvino")[1] == recipe
+
+
 def test_other_weights_are_another_model(models: dict[str, Path], tmp_path: Path) -> None:
     shutil.copytree(models["sd"], tmp_path / "sd")
     one = compiling.recipe_of(files(models["sd"]), "openvino", SIZE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -10,12 +11,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
 from mirage_runtime.config import DiffusionConfig, ModelConfig
 from mirage_runtime.errors import MirageRuntimeError
-from mirage_runtime.models import card
+from mirage_runtime.models import card, load
 from mirage_runtime.models.diffusion import weights
-from mirage_runtime.models.diffusion.files import look_at
+from mirage_runtime.models.diffusion.files import look_at, weight_files
 
 
 def config(path: Path, **chosen: object) -> ModelConfig:
@@ -92,6 +94,7 @@ def emptied(model: Path) -> None:
         (changed("vae/config.json", _class_name="AutoencoderDC"), "AutoencoderDC"),
         (changed("scheduler/scheduler_config.json", prediction_type="flow"), "flow"),
         (changed("scheduler/scheduler_config.json", beta_schedule="cosine"), "cosine"),
+        (changed("unet/config.json", in_channels=None), "None channels"),
         (pickled, "pickle"),
         (cut, "cut short"),
         (emptied, "no safetensors"),
@@ -116,6 +119,8 @@ def test_what_is_no_model_is_refused_in_one_line(
         ({"vae": "nowhere"}, "nowhere is no folder of an autoencoder"),
         ({"loras": ("nowhere.safetensors",)}, "nowhere"),
         ({"loras": ("style.pt:0.5",)}, "style.pt is a pickle"),
+        ({"loras": ("style.safetensors:nan",)}, "its strength is no number"),
+        ({"prediction": "flow"}, "auto, epsilon, v_prediction, sample"),
     ],
 )
 def test_what_is_chosen_and_not_there_is_named(
@@ -168,3 +173,36 @@ def test_a_card_says_which_parameters_are_not_followed(models: dict[str, Path]) 
     assert card(config(models["sd"])).unused == ()
     assert card(config(models["sd"], cfg_type="off")).unused == ("negative_prompt", "guidance")
     assert card(ModelConfig("lsd-mini")).unused == ("negative_prompt", "guidance")
+
+
+def test_an_index_without_its_shards_is_passed_over(models: dict[str, Path], tmp_path: Path) -> None:
+    model = shutil.copytree(models["sd"], tmp_path / "model")
+    weights_of = model / "unet/diffusion_pytorch_model.safetensors"
+    index = model / "unet/diffusion_pytorch_model.safetensors.index.json"
+    index.write_text(
+        json.dumps({"weight_map": {"conv_in.weight": "diffusion_pytorch_model-00001-of-00001.safetensors"}})
+    )
+    half = weights_of.rename(weights_of.with_suffix(".fp16.safetensors"))
+    assert weight_files(model / "unet") == [half]
+    shard = model / "unet/diffusion_pytorch_model-00001-of-00001.safetensors"
+    shard.hardlink_to(half)
+    assert weight_files(model / "unet") == [shard]
+    index.write_text("{}")
+    with pytest.raises(MirageRuntimeError, match="no map of weights"):
+        look_at(config(model))
+
+
+def test_a_text_encoder_that_lacks_something_is_not_guessed(models: dict[str, Path], tmp_path: Path) -> None:
+    model = shutil.copytree(models["sd"], tmp_path / "model")
+    file = model / "text_encoder/model.safetensors"
+    tensors = load_file(file)
+    missing = next(name for name in tensors if "layers.1.mlp.fc2" in name)
+    save_file({name: value for name, value in tensors.items() if name != missing}, file, {"format": "pt"})
+    with pytest.raises(MirageRuntimeError, match=r"text_encoder cannot be loaded: it has no .*layers\.1\.mlp\.fc2"):
+        load(dataclasses.replace(config(model), engine="torch"))
+
+
+def test_only_the_autoencoder_of_sdxl_is_computed_with_32_bits(models: dict[str, Path], tmp_path: Path) -> None:
+    assert look_at(config(models["sdxl"])).precise == frozenset()
+    assert look_at(config(models["kl"])).precise == frozenset()
+    assert look_at(config(models["sdxl"], vae=str(models["kl"] / "vae"))).precise == {"encode", "decode"}

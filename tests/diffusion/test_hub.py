@@ -20,6 +20,8 @@ import numpy as np
 import one_file
 import pytest
 import tiny_models
+import torch
+from safetensors.torch import save_file
 
 from mirage_runtime.models.diffusion import hub
 
@@ -146,7 +148,11 @@ def test_what_was_fetched_in_part_is_fetched_whole(served: Hub, source: Path, mo
     (snapshot / "unet/diffusion_pytorch_model.safetensors").unlink()
     done = run(source, NOWHERE, "--model", "someone/small")
     assert done.returncode == 1
-    assert "the hub cannot be reached" in done.stderr
+    said = " ".join(done.stderr.split())
+    assert "small/snapshots" in said.replace(" ", "")
+    assert "has no weights (.safetensors): was it downloaded whole?; and it cannot be fetched again" in said
+    done = run(source, NOWHERE, "--model", "someone/small", "--sampling", "lmc")
+    assert "there is no sampling 'lmc'" in done.stderr
     done = run(source, served.url, "--model", "someone/small")
     assert done.returncode == 0, done.stderr
 
@@ -155,11 +161,31 @@ def test_a_single_file_gets_the_tokenizer_that_all_take(served: Hub, source: Pat
     folder = tiny_models.make_released(tmp_path / "sd1", "sd1")
     file = one_file.write(folder, tmp_path / "dream_turbo.safetensors")
     shutil.copytree(folder / "tokenizer", served.root / "openai/clip-vit-large-patch14")
+    (served.root / "openai/clip-vit-large-patch14/model.safetensors").write_bytes(bytes(1000))
+    pickle = tmp_path / "dream.ckpt"
+    pickle.write_bytes(b"a pickle")
+    done = run(source, NOWHERE, "--model", str(pickle))
+    assert "dream.ckpt is a pickle" in " ".join(done.stderr.split())
     done = run(source, NOWHERE, "--model", str(file))
     assert done.returncode == 1
     assert "openai/clip-vit-large-patch14 is no path here, and the hub cannot be reached" in done.stderr
     done = run(source, served.url, "--model", str(file))
     assert done.returncode == 0, done.stderr
+    assert not [name for name in served.fetched if name.endswith(".safetensors")]
+
+
+def test_a_lora_has_a_name_in_the_hub_too(served: Hub, source: Path, models: dict[str, Path]) -> None:
+    folder = served.root / "someone/lcm-lora-small"
+    folder.mkdir(parents=True)
+    name = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora"
+    save_file(
+        {f"{name}_A.weight": torch.zeros(4, 32), f"{name}_B.weight": torch.zeros(32, 4)},
+        folder / "pytorch_lora_weights.safetensors",
+    )
+    for url in (served.url, NOWHERE):
+        done = run(source, url, "--model", str(models["sd"]), "--lora", "someone/lcm-lora-small:0.5")
+        assert done.returncode == 0, done.stderr
+    assert served.fetched == ["someone/lcm-lora-small/pytorch_lora_weights.safetensors"]
 
 
 @pytest.mark.parametrize(
@@ -195,6 +221,9 @@ def test_no_more_is_fetched_than_is_used() -> None:
 def test_a_path_is_no_name_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert hub.is_id("stabilityai/sd-turbo")
+    assert hub.is_id("latent-consistency/lcm-lora-sdv1-5")
+    for name in ("models/schön", "foo/a--b", "x/y.git", "x/y-", "x/" + "y" * 97, "x/a..b"):
+        assert not hub.is_id(name)
     for name in (
         "./stabilityai/sd-turbo",
         "/models/sd-turbo",

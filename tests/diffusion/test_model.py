@@ -158,7 +158,8 @@ def test_a_lora_is_merged_by_its_strength(
     save_file(old, tmp_path / "kohya-lcm.safetensors")
     save_file({f"unet.{key}": value for key, value in lora.items()}, tmp_path / "lcm/pytorch_lora_weights.safetensors")
     merged = made(opened(models["sd"], loras=(f"{tmp_path}/lcm-lora.safetensors",)), picture())
-    for layout in ("kohya-lcm.safetensors", "lcm/pytorch_lora_weights.safetensors"):
+    save_file({f"base_model.model.{key}": value for key, value in lora.items()}, tmp_path / "peft-lcm.safetensors")
+    for layout in ("kohya-lcm.safetensors", "peft-lcm.safetensors", "lcm/pytorch_lora_weights.safetensors"):
         model = opened(models["sd"], loras=(str(tmp_path / layout),))
         assert "(lcm)" in model.description
         assert np.array_equal(made(model, picture()), merged)
@@ -167,6 +168,12 @@ def test_a_lora_is_merged_by_its_strength(
     both = opened(models["sd"], loras=(f"{tmp_path}/lcm-and-text.safetensors",))
     assert "also changes how prompts are read" in caplog.text
     assert np.array_equal(made(both, picture()), merged)
+    save_file(text, tmp_path / "text.safetensors")
+    with pytest.raises(MirageRuntimeError, match="it changes how prompts are read, and nothing else"):
+        opened(models["sd"], loras=(f"{tmp_path}/text.safetensors",))
+    save_file({key: value * float("nan") for key, value in lora.items()}, tmp_path / "nan.safetensors")
+    with pytest.raises(MirageRuntimeError, match=r"nan\.safetensors: .* no numbers"):
+        opened(models["sd"], loras=(f"{tmp_path}/nan.safetensors",))
     save_file({"nothing.lora_A.weight": torch.zeros(4, 32)}, tmp_path / "other.safetensors")
     with pytest.raises(MirageRuntimeError, match=r"other\.safetensors"):
         opened(models["sd"], loras=(f"{tmp_path}/other.safetensors",))

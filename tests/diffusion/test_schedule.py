@@ -122,3 +122,12 @@ def test_numpys_arrays_do_as_well() -> None:
 def test_what_makes_no_sense_is_refused(call: object, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         call()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+def test_what_leads_to_the_source_is_told_in_the_networks_own_kind(prediction: str) -> None:
+    ours = Schedule("turbo", prediction)  # type: ignore[arg-type]
+    latent, clean = drawn(3), drawn(4)
+    for timestep in (699, 99):
+        told = sampling.residual_prediction(ours, latent, clean, timestep)
+        assert torch.allclose(sampling.denoised(ours, latent, told, timestep), clean, atol=1e-4)

@@ -10,6 +10,7 @@ import numpy as np
 import one_file
 import pytest
 import tiny_models
+import torch
 from safetensors.torch import load_file, save_file
 
 from mirage_runtime.config import DiffusionConfig, ModelConfig
@@ -17,6 +18,7 @@ from mirage_runtime.errors import MirageRuntimeError
 from mirage_runtime.models import Settings, load
 from mirage_runtime.models.diffusion.files import look_at
 from mirage_runtime.models.diffusion.single_file import read
+from mirage_runtime.models.diffusion.text import TextEncoder
 
 RELEASES = ("sd1", "sd2", "sdxl")
 
@@ -90,6 +92,48 @@ def test_a_model_that_predicts_velocity_says_so(released: Path, tmp_path: Path) 
     told = one_file.write(released / "sd2", tmp_path / "told.safetensors", {"modelspec.prediction_type": "v"})
     assert read(told).prediction == "v_prediction"
     assert read(released / "sd2_turbo.safetensors").prediction == "epsilon"
+    assert read(released / "sd1_turbo.safetensors").prediction == "epsilon"
+
+
+def test_a_model_of_either_kind_is_asked_about(
+    released: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(released / "tokenizer", tmp_path / "tokenizer")
+    file = tmp_path / "v2-1_768.safetensors"
+    file.hardlink_to(released / "sd2_turbo.safetensors")
+    assert look_at(config(file)).schedule.prediction == "epsilon"
+    assert "--prediction v_prediction" in caplog.text
+    caplog.clear()
+    assert look_at(config(file, prediction="v_prediction")).schedule.prediction == "v_prediction"
+    assert not caplog.text
+
+
+def test_averaged_weights_count_for_nothing(released: Path, tmp_path: Path) -> None:
+    shutil.copytree(released / "tokenizer", tmp_path / "tokenizer")
+    tensors = load_file(released / "sd1_turbo.safetensors")
+    averaged = {"model_ema." + name: value.clone() for name, value in tensors.items() if name.startswith("model.")}
+    save_file(tensors | averaged | {"alphas_cumprod": torch.zeros(1000)}, tmp_path / "pruned_turbo.safetensors")
+    file = look_at(config(tmp_path / "pruned_turbo.safetensors"))
+    plain = look_at(config(released / "sd1_turbo.safetensors"))
+    assert abs(sum(file.bytes_of_networks()) - sum(plain.bytes_of_networks())) < 10_000
+    assert np.array_equal(transformed(config(file.path)), transformed(config(plain.path)))
+
+
+def test_padding_is_the_encoders_and_not_the_tokenizers(released: Path, tmp_path: Path) -> None:
+    words = Path(shutil.copytree(released / "tokenizer", tmp_path / "tokenizer"))
+    vocabulary = json.loads((words / "vocab.json").read_text())
+    del vocabulary["z"]
+    (words / "vocab.json").write_text(json.dumps(vocabulary | {"!": 25}))
+    told = json.loads((words / "tokenizer_config.json").read_text())
+    (words / "tokenizer_config.json").write_text(json.dumps(told | {"pad_token": "!"}))
+    padding = {}
+    for release in RELEASES:
+        file = tmp_path / f"{release}_turbo.safetensors"
+        file.hardlink_to(released / file.name)
+        for number, encoder in enumerate(TextEncoder(look_at(config(file)))._encoders):
+            padding[release, number] = encoder.tokenizer.pad_token
+    end = "<|endoftext|>"
+    assert padding == {("sd1", 0): end, ("sd2", 0): "!", ("sdxl", 0): end, ("sdxl", 1): "!"}
 
 
 def test_another_autoencoder_may_be_named_or_lie_beside_it(released: Path, models: dict[str, Path]) -> None:

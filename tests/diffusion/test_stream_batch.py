@@ -15,6 +15,7 @@ import mirage
 from mirage_kernels import noise as kernels
 from mirage_runtime.compile import compiled, compiling
 from mirage_runtime.config import DiffusionConfig, ModelConfig
+from mirage_runtime.engines import EngineError
 from mirage_runtime.models import Context, Outcome, Settings, Steering, load
 from mirage_runtime.models.diffusion import open_model
 from mirage_runtime.models.diffusion.files import look_at
@@ -176,9 +177,80 @@ def test_a_source_that_comes_to_rest_is_shown_before_it_is_taken_for_still(model
     assert np.abs(still[0].picture.astype(int) - at_rest).max() <= 1
     assert [each.lag for each in still] == [0, 0, 0]
     assert len({each.picture.tobytes() for each in still}) == 1
-    assert [each.lag for each in outcomes[9:]] == [2, 2, 2]
-    for after in outcomes[9:11]:
-        assert np.abs(after.picture.astype(int) - at_rest).max() <= 1
+    assert [each.lag for each in outcomes[9:]] == [0, 1, 2]  # and what is new after it is seen at once
+
+
+def test_nothing_that_was_on_its_way_comes_after_a_rest(models: dict[str, Path]) -> None:
+    pipeline = Pipeline(opened(models["sd"], stream_batch=True), still=1.5)
+    one, flash, after = pictures(3)
+    outcomes = shown(pipeline, [*[one] * 4, flash, *[one] * 20, *[after] * 3], "flash")
+    alone = {each.tobytes(): shown(pipeline, [each], str(n))[0].picture for n, each in enumerate((one, after))}
+    for outcome in outcomes[5:25]:
+        assert np.abs(outcome.picture.astype(int) - alone[one.tobytes()]).mean() < 0.1
+    for outcome in outcomes[25:]:
+        assert np.abs(outcome.picture.astype(int) - alone[after.tobytes()]).mean() < 0.1
+
+
+@pytest.mark.parametrize("pause", [2, 6])
+def test_a_rest_without_strength_ends_well(models: dict[str, Path], pause: int) -> None:
+    pipeline = Pipeline(opened(models["sd"], stream_batch=True), still=1.5)
+    (frame,) = pictures(1)
+    strengths = [*[1.0] * 5, *[0.0] * pause, *[1.0] * 5]
+    outcomes = [
+        pipeline(frame, Settings(PROMPTS, strength, steps=3, coherence=0.0), context=Context("none", number))
+        for number, strength in enumerate(strengths)
+    ]
+    for strength, outcome in zip(strengths, outcomes, strict=True):
+        assert np.array_equal(outcome.picture, outcomes[0].picture if strength else frame)
+        assert outcome.lag == 0 or strength
+
+
+def test_frames_of_another_size_at_rest_begin_anew(models: dict[str, Path]) -> None:
+    pipeline = Pipeline(opened(models["sd"], stream_batch=True), still=1.5)
+    large = np.full((130, 250, 3), 90, np.uint8)
+    small = np.full((60, 130, 3), 90, np.uint8)
+    for number, frame in enumerate([large, large, large, large, small, small, large, small]):
+        outcome = pipeline(frame, Settings(PROMPTS, steps=3), context=Context("size at rest", number))
+        assert outcome.picture.shape == frame.shape
+
+
+def test_a_look_of_two_prompts_is_not_kept_for_one(models: dict[str, Path]) -> None:
+    pipeline = Pipeline(opened(models["sd"], stream_batch=True), still=1.5)
+    (frame,) = pictures(1)
+    ice, moss = (("ice", 1.0),), (("moss", 1.0),)
+    pictures_of_ice = []
+    for number, prompts in enumerate([*[ice] * 4, moss, *[ice] * 6]):
+        settings = Settings(prompts, steps=3, coherence=0.0)
+        pictures_of_ice.append(pipeline(frame, settings, context=Context("two", number)).picture.astype(int))
+    assert np.abs(pictures_of_ice[-1] - pictures_of_ice[0]).max() <= 1
+
+
+@pytest.mark.parametrize("network", ["encode", "predict", "decode"])
+def test_a_frame_that_fails_takes_no_other_along(
+    models: dict[str, Path], network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = opened(models["sd"], stream_batch=True)
+    pipeline, plain = Pipeline(model), Pipeline(opened(models["sd"]))
+    frames = [np.dstack([frame, np.full(SIZE, number, np.uint8)]) for number, frame in enumerate(pictures(9))]
+    settings = Settings(PROMPTS, steps=4, coherence=0.0)
+    lags: list[int | None] = []
+    for number, frame in enumerate(frames):
+        with monkeypatch.context() as patch:
+            if number == 5:
+                patch.setattr(getattr(model.engines, network), "run", broken)
+            try:
+                outcome = pipeline(frame, settings, context=Context("fails", number))
+            except EngineError:
+                lags.append(None)
+                continue
+        lags.append(outcome.lag)
+        expected = plain(frames[number - outcome.lag], settings).picture
+        assert np.abs(outcome.picture.astype(int) - expected).max() <= 1
+    assert lags == [0, 1, 2, 3, 3, None, 0, 1, 2]
+
+
+def broken(*_: object) -> None:
+    raise EngineError("out of memory")
 
 
 def moved(picture: np.ndarray, pixels: int) -> np.ndarray:
@@ -246,16 +318,19 @@ def test_it_is_compiled_for_as_many_as_there_are_steps(
     assert np.abs(outcomes[3].picture.astype(int) - expected).mean() < 1.0
 
 
-def test_clients_are_told(models: dict[str, Path], daemon_factory: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("quality", [None, 80])
+def test_clients_are_told(models: dict[str, Path], daemon_factory: Callable[..., Any], quality: int | None) -> None:
     daemon = daemon_factory("--model", str(models["sd"]), "--engine", "torch", "--stream-batch", "--still", "0")
     told: dict[int, int] = {}
-    with mirage.connect(daemon.url) as stream:
+    with mirage.connect(daemon.url, compression="jpeg" if quality else "raw", transport="websocket") as stream:
         stream.set(steps=3, coherence=0.0)
-        for frame in pictures(8):
-            stream.send(frame)
+        alphas: dict[int, int] = {}
+        for number, frame in enumerate(pictures(6)):
+            alphas[stream.send(np.dstack([frame, np.full(SIZE, 10 * number, np.uint8)]))] = 10 * number
             result = stream.receive(timeout=60)
             told[result.frame_id] = result.lag
-    assert [told[number] for number in sorted(told)] == [0, 1, 2, 2, 2, 2, 2, 2]
+            assert (result.image[..., 3] == alphas[result.frame_id - result.lag]).all()
+    assert [told[number] for number in sorted(told)] == [0, 1, 2, 2, 2, 2]
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ library's version, targets. It appears whole or not at all, with a manifest that
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import shutil
@@ -106,7 +107,7 @@ def find_any(
         f"{name} is not compiled for {engine}, or with other files: run mirage compile {path_of_model or name} "
         f"--engine {engine}, with the same --vae and --lora"
     )
-    folders = (cache_dir() / "compiled").glob(f"{name}-{engine}-*/{MANIFEST}")
+    folders = (cache_dir() / "compiled").glob(f"{glob.escape(name)}-{engine}-*/{MANIFEST}")
     usable: list[tuple[Path, Recipe]] = []
     for path in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True):
         try:

@@ -50,7 +50,7 @@ def compile_model(files: ModelFiles, recipe: Recipe, progress: Progress) -> Repo
         if half:
             for file in target.iterdir():
                 file.unlink()
-            export.export(loaded, text, target, half=True, batch=recipe.batch, progress=progress)
+            export.export(loaded, text, target, half=True, precise=files.precise, batch=recipe.batch, progress=progress)
             _build(loaded, text, target, recipe, progress)
     return Report(folder, recipe, difference)
 

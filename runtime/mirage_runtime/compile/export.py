@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,14 +35,24 @@ class Text:
     pooled: int = 0
 
 
-def export(networks: Networks, text: Text, folder: Path, *, half: bool, batch: int = 1, progress: Progress) -> None:
+def export(
+    networks: Networks,
+    text: Text,
+    folder: Path,
+    *,
+    half: bool,
+    precise: Set[str] = frozenset(),
+    batch: int = 1,
+    progress: Progress,
+) -> None:
     """Write ``encode.onnx``, ``predict.onnx`` and ``decode.onnx`` to a folder that exists.
 
-    ``half``: weights of 16 bits, else of 32. ``batch``: the most latents that ``predict`` takes at once. Weights lie in
-    files of their own beside the graphs. Raises `CompileError` where a network cannot be exported or the disk is full.
+    ``half``: weights of 16 bits, but for ``precise`` graphs, else of 32. ``batch``: the most latents that ``predict``
+    takes at once. Weights lie in files of their own beside the graphs. Raises `CompileError` where a network cannot be
+    exported or the disk is full.
     """
-    kind = torch.float16 if half else torch.float32
     for number, name in enumerate(GRAPHS):
+        kind = torch.float16 if half and name not in precise else torch.float32
         progress("export", number / len(GRAPHS))
         module = getattr(networks, name).to(kind)
         inputs, free = examples(networks, text, name, kind, batch=batch)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from mirage_runtime.config import ModelConfig
+from mirage_runtime.config import DiffusionConfig, ModelConfig
 from mirage_runtime.errors import MirageRuntimeError
 from mirage_runtime.models import ModelCard
 from mirage_runtime.models.diffusion import hub, weights
-from mirage_runtime.models.diffusion.schedule import KINDS, PREDICTIONS, Kind, Schedule
+from mirage_runtime.models.diffusion.schedule import KINDS, PREDICTIONS, Kind, Prediction, Schedule
 from mirage_runtime.models.diffusion.single_file import SingleFile
 from mirage_runtime.models.diffusion.single_file import read as read_single_file
+
+_log = logging.getLogger("mirage.diffusion")
 
 Family = Literal["sd", "sdxl"]
 Lora = tuple[Path, float]
@@ -28,6 +31,8 @@ _PARTS: Final[Mapping[Family, tuple[str, ...]]] = {
 _UNET: Final = "UNet2DConditionModel"
 _VAES: Final = ("AutoencoderKL", "AutoencoderTiny")
 CFG_TYPES: Final = ("full", "residual", "off")
+_LORA_FILE: Final = "pytorch_lora_weights.safetensors"
+_TOKENIZER_FILES: Final = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
 TOKENIZER: Final = "openai/clip-vit-large-patch14"
 """Where the words are that every Stable Diffusion reads; a single file has none."""
 
@@ -53,6 +58,11 @@ class ModelFiles:
     def name(self) -> str:
         """What people call it: the name of its file or folder, or of its place in the hub."""
         return hub.name_of(self.path) or (self.path.stem if self.single else self.path.name)
+
+    @property
+    def precise(self) -> frozenset[str]:
+        """The networks that must be computed with 32 bits: SDXL's own autoencoder overflows 16 (madebyollin, 2023)."""
+        return frozenset({"encode", "decode"}) if self.family == "sdxl" and not self.tiny else frozenset()
 
     def config_of(self, part: str) -> Mapping[str, Any]:
         """Return the description of a part, named as diffusers' folders. Raises `MirageRuntimeError`."""
@@ -81,7 +91,7 @@ class ModelFiles:
         for file in self.network_files():
             if file.suffix == ".safetensors":
                 tensors = weights.tensors(file).items()
-                found.append(sum(4 * math.prod(each.shape) for name, each in tensors if not is_of_a_text(name)))
+                found.append(sum(4 * math.prod(each.shape) for name, each in tensors if not is_left_out(name)))
         return found
 
 
@@ -95,17 +105,15 @@ def look_at(config: ModelConfig) -> ModelFiles:
     path, chosen = Path(config.name), config.diffusion
     vae = None if chosen.vae is None else Path(chosen.vae)
     loras = tuple(_lora(text) for text in chosen.loras)
-    if chosen.sampling not in ("auto", *KINDS):
-        raise MirageRuntimeError(f"there is no sampling '{chosen.sampling}': there are auto, {', '.join(KINDS)}")
-    if chosen.cfg_type not in CFG_TYPES:
-        raise MirageRuntimeError(f"there is no cfg-type '{chosen.cfg_type}': there are {', '.join(CFG_TYPES)}")
+    _check_choices(chosen)
     kind = next((known for known in KINDS if known == chosen.sampling), None)
+    prediction = next((known for known in PREDICTIONS if known == chosen.prediction), None)
     if not path.exists():
         raise MirageRuntimeError(f"there is no model at {path}")
     for file, _ in loras:
         weights.tensors(file)
     if path.is_file():
-        return _single_file(path, vae, loras, kind)
+        return _single_file(path, vae, loras, kind, prediction)
     index = _json(path / "model_index.json", f"{path} is no folder of a diffusers model")
     unet = _json(path / "unet" / "config.json", f"{path} has no folder unet: there is no model without")
     if unet.get("_class_name") != _UNET:
@@ -119,7 +127,20 @@ def look_at(config: ModelConfig) -> ModelFiles:
     autoencoder, tiny = _autoencoder(path, vae, family)
     _check_channels(path, unet)
     schedule = _schedule(path, unet, loras, kind)
+    if prediction is not None:
+        schedule = replace(schedule, prediction=prediction)
     return ModelFiles(path, family, schedule, autoencoder, tiny, loras)
+
+
+def _check_choices(chosen: DiffusionConfig) -> None:
+    if chosen.sampling not in ("auto", *KINDS):
+        raise MirageRuntimeError(f"there is no sampling '{chosen.sampling}': there are auto, {', '.join(KINDS)}")
+    if chosen.cfg_type not in CFG_TYPES:
+        raise MirageRuntimeError(f"there is no cfg-type '{chosen.cfg_type}': there are {', '.join(CFG_TYPES)}")
+    if chosen.prediction not in ("auto", *PREDICTIONS):
+        raise MirageRuntimeError(
+            f"there is no prediction '{chosen.prediction}': there are auto, {', '.join(PREDICTIONS)}"
+        )
 
 
 def located(config: ModelConfig) -> ModelConfig:
@@ -128,31 +149,35 @@ def located(config: ModelConfig) -> ModelConfig:
     Raises `MirageRuntimeError` for a name that is no path and that the hub does not give.
     """
     chosen, name, vae = config.diffusion, config.name, config.diffusion.vae
+    _check_choices(chosen)
     loras = tuple(_located_lora(text) for text in chosen.loras)
     if vae is not None and hub.is_id(vae):
-        vae = str(hub.found(vae, lambda folder: _is_whole(lambda: check_weights(folder))))
+        vae = str(hub.found(vae, check_weights))
     if hub.is_id(name):
-        plain = replace(config, diffusion=replace(chosen, vae=None, loras=()))
-        name = str(hub.found(name, lambda folder: _is_whole(lambda: look_at(replace(plain, name=str(folder))))))
-    elif Path(name).is_file() and not Path(name).with_name("tokenizer").is_dir():
-        hub.found(TOKENIZER, lambda folder: (folder / "vocab.json").is_file())
+        plain = replace(config, diffusion=replace(chosen, vae=vae, loras=()))
+        name = str(hub.found(name, lambda folder: look_at(replace(plain, name=str(folder)))))
+    elif Path(name).is_file():
+        read_single_file(Path(name))
+        if not Path(name).with_name("tokenizer").is_dir():
+            hub.found(TOKENIZER, _check_tokenizer, only=_TOKENIZER_FILES)
     return replace(config, name=name, diffusion=replace(chosen, vae=vae, loras=loras))
 
 
 def _located_lora(text: str) -> str:
-    path, strength = _lora(text)
-    if not hub.is_id(str(path)):
+    name, strength = _parted(text)
+    if not hub.is_id(name):
         return text
-    file = "pytorch_lora_weights.safetensors"
-    return f"{hub.found(str(path), lambda folder: (folder / file).is_file()) / file}:{strength}"
+    return f"{hub.found(name, _check_lora) / _LORA_FILE}:{strength}"
 
 
-def _is_whole(look: Callable[[], object]) -> bool:
-    try:
-        look()
-    except MirageRuntimeError:
-        return False
-    return True
+def _check_lora(folder: Path) -> None:
+    weights.tensors(folder / _LORA_FILE)
+
+
+def _check_tokenizer(folder: Path) -> None:
+    for name in ("vocab.json", "merges.txt"):
+        if not (folder / name).is_file():
+            raise MirageRuntimeError(f"{folder} is no tokenizer: it has no {name}")
 
 
 def check_weights(folder: Path) -> None:
@@ -175,15 +200,24 @@ def weight_files(folder: Path) -> list[Path]:
             if whole.is_file():
                 return [whole]
             if index.is_file():
-                names = set(_json(index, f"{index} is no index")["weight_map"].values())
-                return [folder / name for name in sorted(names)]
+                shards = _shards(folder, index)
+                # An index may have been fetched without its shards, where those of another precision were wanted.
+                if any(shard.is_file() for shard in shards):
+                    return shards
     return []
 
 
 def _check_channels(path: Path, unet: Mapping[str, Any]) -> None:
-    channels = int(unet.get("in_channels", 4))
+    channels = unet.get("in_channels", 4)
     if channels != 4:
         raise MirageRuntimeError(f"{path} takes {channels} channels: a model for inpainting or video, not for pictures")
+
+
+def _shards(folder: Path, index: Path) -> list[Path]:
+    names = _json(index, f"{index} is no index").get("weight_map")
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise MirageRuntimeError(f"{index} is no index: it has no map of weights")
+    return [folder / name for name in sorted(set(names.values()))]
 
 
 def variant_of(folder: Path) -> str | None:
@@ -243,7 +277,9 @@ def _called(file: Path) -> str:
     return name.lower()
 
 
-def _single_file(path: Path, vae: Path | None, loras: tuple[Lora, ...], kind: Kind | None) -> ModelFiles:
+def _single_file(
+    path: Path, vae: Path | None, loras: tuple[Lora, ...], kind: Kind | None, prediction: Prediction | None
+) -> ModelFiles:
     found = read_single_file(path)
     family: Family = "sdxl" if found.is_xl else "sd"
     _check_channels(path, found.configs["unet"])
@@ -256,7 +292,9 @@ def _single_file(path: Path, vae: Path | None, loras: tuple[Lora, ...], kind: Ki
         # No scheduler comes with a file, so its name has to say what it was made into.
         named = " ".join([path.stem.lower(), *(_called(file) for file, _ in loras)])
         kind = "lcm" if "lcm" in named else "turbo" if "turbo" in named else "ddim"
-    schedule = Schedule(kind, found.prediction)
+    if found.prediction is None and prediction is None:
+        _log.warning("%s does not say what it predicts: epsilon, else name it with --prediction v_prediction", path)
+    schedule = Schedule(kind, prediction or found.prediction or "epsilon")
     return ModelFiles(path, family, schedule, chosen, tiny, loras, found, _tokenizer_for(path))
 
 
@@ -272,17 +310,29 @@ def _tokenizer_for(path: Path) -> Path:
     return found
 
 
+def is_left_out(name: str) -> bool:
+    """Whether a tensor of a single file is of none of the three networks."""
+    return is_of_a_text(name) or name.startswith("model_ema.")
+
+
 def is_of_a_text(name: str) -> bool:
     """Whether a tensor of a single file is of a text encoder."""
     return name.startswith(("cond_stage_model.", "conditioner."))
 
 
-def _lora(text: str) -> Lora:
+def _parted(text: str) -> tuple[str, float]:
     name, _, strength = text.rpartition(":")
     try:
-        return (Path(name), float(strength)) if name else (Path(text), 1.0)
+        return (name, float(strength)) if name else (text, 1.0)
     except ValueError:  # the colon was part of a path
-        return Path(text), 1.0
+        return text, 1.0
+
+
+def _lora(text: str) -> Lora:
+    name, strength = _parted(text)
+    if not math.isfinite(strength):
+        raise MirageRuntimeError(f"--lora {text}: its strength is no number")
+    return Path(name), strength
 
 
 def _unknown(path: Path, pipeline: str, network: str) -> str:

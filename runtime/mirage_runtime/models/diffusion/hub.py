@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -16,7 +16,7 @@ from mirage_runtime.errors import MirageRuntimeError
 
 _log = logging.getLogger("mirage.hub")
 
-_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_ID: Final = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9]([\w.-]{0,94}\w)?/[A-Za-z0-9]([\w.-]{0,94}\w)?", re.ASCII)
 _FOLDERS: Final = (
     "", "unet", "vae", "scheduler", "text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2", "taesd", "taesdxl"
 )  # fmt: skip
@@ -37,7 +37,7 @@ _OUR_OWN: Final = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 def is_id(name: str) -> bool:
     """Whether a name may be one of the hub's, ``owner/name``, and is no path here."""
-    return _ID.fullmatch(name) is not None and not Path(name).exists()
+    return _ID.fullmatch(name) is not None and not name.endswith(".git") and not Path(name).exists()
 
 
 def cached(name: str) -> Path | None:
@@ -60,13 +60,23 @@ def name_of(folder: Path) -> str | None:
     return folder.parent.parent.name.rpartition("--")[2]
 
 
-def found(name: str, is_whole: Callable[[Path], bool]) -> Path:
-    """Return the folder of a repository: as it is in the cache where that ``is_whole``, else fetched.
+def found(name: str, check: Callable[[Path], object], only: Sequence[str] = ()) -> Path:
+    """Return the folder of a repository: as it is in the cache where it passes a check, else fetched.
 
-    Raises `MirageRuntimeError` where the hub does not have it or cannot be reached.
+    ``check`` raises `MirageRuntimeError` for a folder that is not whole. ``only``: the files that are fetched, where
+    not all of a model is wanted. Raises `MirageRuntimeError` where the hub does not have it or cannot be reached.
     """
     here = cached(name)
-    return here if here is not None and is_whole(here) else _fetched(name)
+    try:
+        if here is not None:
+            check(here)
+            return here
+    except MirageRuntimeError as error:
+        try:
+            return fetched(name, only)
+        except MirageRuntimeError as again:
+            raise MirageRuntimeError(f"{error}; and it cannot be fetched again: {again}") from None
+    return fetched(name, only)
 
 
 def wanted(names: Iterable[str]) -> list[str]:
@@ -87,7 +97,11 @@ def wanted(names: Iterable[str]) -> list[str]:
     return sorted(chosen)
 
 
-def _fetched(name: str) -> Path:
+def fetched(name: str, only: Sequence[str] = ()) -> Path:
+    """Fetch what a model needs of a repository into the cache, or ``only`` some files, and return its folder.
+
+    Raises `MirageRuntimeError` where the hub does not have it or cannot be reached.
+    """
     try:
         from huggingface_hub import HfApi, snapshot_download
         from huggingface_hub.errors import HfHubHTTPError
@@ -97,7 +111,7 @@ def _fetched(name: str) -> Path:
         ) from None
     try:
         told = HfApi().model_info(name, timeout=_PATIENCE)
-        files = wanted(file.rfilename for file in told.siblings or ())
+        files = [name for name in wanted(file.rfilename for file in told.siblings or ()) if not only or name in only]
         if any(file.endswith((".safetensors", "vocab.json")) for file in files):
             _log.info("fetching %s, %d files", name, len(files))
             return Path(snapshot_download(name, allow_patterns=files))

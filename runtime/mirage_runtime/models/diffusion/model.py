@@ -176,7 +176,9 @@ class StableDiffusion:
         """Return the predictions that guidance leads away from."""
         if self._cfg_type == "full" or steering.negative:
             return self._predicted(flights, self._known(steering.negative))
-        return [sampling.residual_noise(self._schedule, each.latent, each.source, each.timestep) for each in flights]
+        return [
+            sampling.residual_prediction(self._schedule, each.latent, each.source, each.timestep) for each in flights
+        ]
 
     def _predicted(self, flights: Sequence[Flight], condition: Floats) -> list[Array]:
         size, count = flights[0].size, len(flights)

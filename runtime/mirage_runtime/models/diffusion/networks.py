@@ -136,6 +136,7 @@ def load(files: ModelFiles) -> Networks:
         unet = _of(files, UNet2DConditionModel, "unet")
         for file, strength in files.loras:
             _merge(unet, file, strength)
+            check_finite(unet, str(file))
         own = files.vae == files.path
         vae = (
             _of(files, AutoencoderKL, "vae")
@@ -222,9 +223,12 @@ def _merge(unet: Any, file: Path, strength: float) -> None:
     from safetensors.torch import load_file
 
     try:
-        found, alphas = Layouts.lora_state_dict(load_file(file), unet_config=unet.config)
+        plain = {name.removeprefix("base_model.model."): tensor for name, tensor in load_file(file).items()}
+        found, alphas = Layouts.lora_state_dict(plain, unet_config=unet.config)
         names = {name.partition(".")[0] for name in found}
         if text := [name for name in names if name.startswith("text_encoder")]:
+            if len(text) == len(names):
+                raise ValueError("it changes how prompts are read, and nothing else")
             _log.warning("%s also changes how prompts are read (%s): that part is left out", file, ", ".join(text))
         prefix = "unet" if "unet" in names else None
         unet.load_lora_adapter(found, prefix=prefix, network_alphas=alphas, adapter_name="merged")

@@ -41,7 +41,7 @@ def open_with_torch(
             getattr(loaded, name),
             lambda size: shapes(loaded, encoder, name, size),
             device=device,
-            half=half,
+            half=False if name in files.precise else half,
             graphs=graphs,
         )
 

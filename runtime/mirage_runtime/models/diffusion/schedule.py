@@ -148,6 +148,18 @@ def residual_noise(schedule: Schedule, latent: Latent, clean: Latent, timestep: 
     return noise
 
 
+def residual_prediction(schedule: Schedule, latent: Latent, clean: Latent, timestep: int) -> Latent:
+    """Return what a network that saw that noise would predict, in the schedule's own kind."""
+    noise: Latent = residual_noise(schedule, latent, clean, timestep)
+    if schedule.prediction == "epsilon":
+        return noise
+    if schedule.prediction == "sample":
+        return clean
+    alpha = schedule.alpha(timestep)
+    velocity: Latent = noise * math.sqrt(alpha) - clean * math.sqrt(1.0 - alpha)
+    return velocity
+
+
 def pairs(timesteps: Sequence[int]) -> list[tuple[int, int]]:
     """Return each timestep with the one after it; the last leads to -1, no noise."""
     return list(zip(timesteps, [*timesteps[1:], -1], strict=True))

@@ -36,7 +36,8 @@ class SingleFile:
 
     configs: Mapping[str, Config]
     """By part, named as diffusers' folders: ``unet``, ``text_encoder``, and what else there is."""
-    prediction: Prediction = "epsilon"
+    prediction: Prediction | None = "epsilon"
+    """None where it could be another, and the file does not say."""
 
     @property
     def is_xl(self) -> bool:
@@ -55,8 +56,16 @@ def read(path: Path) -> SingleFile:
             configs["vae"] = _vae(tensors, is_xl="text_encoder_2" in configs)
     except (KeyError, IndexError, ValueError) as error:
         raise MirageRuntimeError(f"{path} is not as Stable Diffusion's models are: {error} is amiss") from None
+    return SingleFile(configs, _prediction(path, tensors))
+
+
+def _prediction(path: Path, tensors: Mapping[str, Tensor]) -> Prediction | None:
     told = weights.metadata(path).get("modelspec.prediction_type", "")
-    return SingleFile(configs, "v_prediction" if told.startswith("v") or "v_pred" in tensors else "epsilon")
+    if told.startswith("v") or "v_pred" in tensors:
+        return "v_prediction"
+    # Of Stable Diffusion 2 there are both kinds, and their tensors are alike; the Turbo made of it predicts noise.
+    undecided = f"{_OPEN_CLIP[0]}ln_final.weight" in tensors and not told and "turbo" not in path.stem.lower()
+    return None if undecided else "epsilon"
 
 
 def _unet(tensors: Mapping[str, Tensor]) -> Config:

@@ -88,6 +88,10 @@ def sizes_of(files: ModelFiles) -> tuple[int, int, int]:
     """Return tokens, numbers to a token and numbers of the text as a whole, from the encoders' descriptions alone."""
     encoders = ("text_encoder", "text_encoder_2") if files.family == "sdxl" else ("text_encoder",)
     configs = [files.config_of(part) for part in encoders]
+    for part, config in zip(encoders, configs, strict=True):
+        for name in ("hidden_size", "max_position_embeddings", *(("projection_dim",) if part != encoders[0] else ())):
+            if not isinstance(config.get(name), int):
+                raise MirageRuntimeError(f"{files.path} ({part}) does not say its {name}: was it downloaded whole?")
     width = sum(int(config["hidden_size"]) for config in configs)
     pooled = int(configs[1]["projection_dim"]) + 6 if len(configs) > 1 else 0
     return int(configs[0]["max_position_embeddings"]), width, pooled
@@ -113,9 +117,17 @@ def _encoder(files: ModelFiles, which: str) -> _Encoder:
 
 
 def _of_folder(folder: Path, kind: Any) -> Any:
-    return kind.from_pretrained(
-        folder, torch_dtype=torch.float32, use_safetensors=True, local_files_only=True, variant=variant_of(folder)
+    network, told = kind.from_pretrained(
+        folder,
+        torch_dtype=torch.float32,
+        use_safetensors=True,
+        local_files_only=True,
+        variant=variant_of(folder),
+        output_loading_info=True,
     )
+    if told["missing_keys"]:
+        raise MirageRuntimeError(f"it has no {sorted(told['missing_keys'])[0]}")
+    return network
 
 
 def _of_single_file(files: ModelFiles, kind: Any, part: str) -> Any:
@@ -136,8 +148,9 @@ def _tokenizer(files: ModelFiles, which: str) -> Any:
     if files.tokenizer is None:
         return CLIPTokenizer.from_pretrained(files.path / f"tokenizer{which}", local_files_only=True)
     tokenizer = CLIPTokenizer.from_pretrained(files.tokenizer, local_files_only=True)
-    if files.config_of(f"text_encoder{which}")["hidden_act"] == "gelu" and "!" in tokenizer.get_vocab():
-        tokenizer.pad_token = "!"  # OpenCLIP's encoders were trained with zeros behind the text
+    # Whichever folder it is from: OpenCLIP's encoders were trained with zeros behind the text, CLIP's with its end.
+    zeros = files.config_of(f"text_encoder{which}")["hidden_act"] == "gelu" and "!" in tokenizer.get_vocab()
+    tokenizer.pad_token = "!" if zeros else tokenizer.eos_token
     return tokenizer
 
 
