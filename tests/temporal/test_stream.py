@@ -173,3 +173,40 @@ def test_the_same_frames_give_the_same_bits(wide: np.ndarray) -> None:
         return [part.tobytes() for known in knowns[1:] for part in (known.noise, known.memory, known.validity)]
 
     assert once() == once()
+
+
+@pytest.mark.parametrize("lag", [1, 2, 3])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_picture_that_comes_late_is_led_over_the_frames_between(wide: np.ndarray, lag: int, told: bool) -> None:
+    stream = TemporalStream()
+    frames = [frame(wide, 300 + 6 * number) for number in range(8)]
+    for number, picture in enumerate(frames):
+        motion = (plane((6, 0), number, number - 1),) if told and number else ()
+        known = stream.embed(picture, picture.shape[:2], Context("s", number, motion), CONDITION, SETTINGS)
+        if number > lag:
+            assert wrong(known, picture) < 2
+            assert known.share > 0.5
+        late = min(lag, number)
+        stream.keep(frames[number - late], late)
+
+
+def test_a_picture_from_before_a_cut_is_not_remembered(wide: np.ndarray) -> None:
+    stream = TemporalStream()
+    before, after = frame(wide, 300), np.ascontiguousarray(frame(wide, 700)[::-1])
+    for number, picture in enumerate((before, before, before, after)):
+        known = stream.embed(picture, picture.shape[:2], Context("s", number), CONDITION, SETTINGS)
+        stream.keep(before, min(number, 2))
+    assert known.reset
+    assert stream.embed(after, after.shape[:2], Context("s", 4), CONDITION, SETTINGS).memory is None
+
+
+def test_the_memory_is_led_on_over_a_frame_that_gave_no_picture(wide: np.ndarray) -> None:
+    stream = TemporalStream()
+    for number in range(4):
+        picture = frame(wide, 300 + 8 * number)
+        motion = (plane((8, 0), number, number - 1),) if number else ()
+        known = stream.embed(picture, picture.shape[:2], Context("s", number, motion), CONDITION, SETTINGS)
+        if number in (0, 3):
+            stream.keep(picture)
+    assert wrong(known, frame(wide, 324)) < 2
+    assert known.share > 0.5

@@ -86,13 +86,14 @@ class Memory:
         if float(found.trust.mean()) < _CUT:
             self.resets += 1
             return self._anew(height, width, reset=True)
-        trusted = found.trust * found.alike
-        self._steps.append((found.field, trusted))
-        field, validity = (found.field, trusted) if self._away is None else _both((found.field, trusted), self._away)
-        moved = None if self._output is None else beside(warped, self._output, field)
+        step = (found.field, found.trust * found.alike)
+        self._steps.append(step)
+        moved, validity = None, np.zeros_like(found.trust)
+        if self._output is not None:
+            # Kept, so that an output is led on over frames that gave none, such as one that failed.
+            field, validity = self._away = step if self._away is None else _both(step, self._away)
+            moved = beside(warped, self._output, field)
         self._surface.advance(found.field, found.trust)
-        if moved is None:
-            validity = np.zeros_like(found.trust)
         return Recalled(moved, validity, self._surface.places, self._surface.stretch())
 
     def keep(self, output: Bytes, lag: int = 0) -> None:

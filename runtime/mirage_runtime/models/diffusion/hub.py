@@ -47,7 +47,10 @@ def cached(name: str) -> Path | None:
     except ImportError:
         return None
     for file in _FIRST:
-        place = try_to_load_from_cache(name, file)
+        try:
+            place = try_to_load_from_cache(name, file)
+        except ValueError:  # the hub's own rules for names are stricter than what is seen here
+            return None
         if isinstance(place, str):
             return Path(place).parent
     return None
