@@ -68,6 +68,7 @@ def test_what_the_tensors_say_is_what_the_folder_says(released: Path, release: s
         assert not differs, part
 
 
+@pytest.mark.slow
 def test_a_file_is_compiled_too(released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mirage_runtime.compile import compiling
 

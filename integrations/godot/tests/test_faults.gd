@@ -126,9 +126,9 @@ func case_size_zero() -> void:
 	scene.viewport.size = Vector2i.ZERO
 	await _frames(20)
 	scene.viewport.size = Vector2i(128, 72)
-	var before: int = scene.results.size()
-	check(await wait_until(func() -> bool: return scene.results.size() > before + 3), "results come again")
-	equal(scene.results[-1].image.get_size(), Vector2i(128, 72), "size")
+	# How many small ones are on their way still nobody can say.
+	var is_back: Callable = func() -> bool: return scene.results[-1].image.get_size() == Vector2i(128, 72)
+	check(await wait_until(is_back), "results of the new size come")
 	scene.free_all()
 
 
