@@ -129,7 +129,7 @@ class Pipeline:
     def _look(self, stream: _Stream, turn: _Turn, known: Embedding) -> tuple[Image, int]:
         """Return a picture, and how many of the stream's frames ago the one came that it shows."""
         settings = turn.settings
-        if stream.batch is None or settings.strength == 0.0:
+        if stream.batch is None or settings.steps == 1 or settings.strength == 0.0:
             stream.under_way.clear()
             return self.diffuse(turn.source, turn.condition, known, settings), 0
         before = stream.under_way[-1] if stream.under_way else None

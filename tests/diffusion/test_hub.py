@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ import tiny_models
 import torch
 from safetensors.torch import save_file
 
+from mirage_runtime.errors import MirageRuntimeError
 from mirage_runtime.models.diffusion import hub
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -235,3 +237,21 @@ def test_a_path_is_no_name_of_the_hub(tmp_path: Path, monkeypatch: pytest.Monkey
         assert not hub.is_id(name)
     (tmp_path / "stabilityai/sd-turbo").mkdir(parents=True)
     assert not hub.is_id("stabilityai/sd-turbo")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "a/b cannot be kept here: No space left on device"),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), "the hub cannot be reached"),
+    ],
+)
+def test_a_full_disk_is_told_apart_from_a_hub_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, said: str
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", fails)
+    with pytest.raises(MirageRuntimeError, match=said):
+        hub.fetched("a/b")

@@ -160,6 +160,17 @@ def test_no_strength_shows_the_frame_at_once_and_nothing_old_comes_after(late: P
     assert np.array_equal(outcomes[2].picture, frames[2])
 
 
+def test_one_step_needs_no_batch_and_two_after_it_begin_anew(late: Pipeline) -> None:
+    lags = []
+    for number, frame in enumerate(pictures(7)):
+        settings = Settings(PROMPTS, steps=2 if number in (0, 1, 5, 6) else 1, coherence=0.0)
+        outcome = late(frame, settings, context=Context("one", number))
+        lags.append(outcome.lag)
+        if settings.steps == 1:
+            assert not late._streams["one"].under_way
+    assert lags == [0, 1, 0, 0, 0, 0, 1]
+
+
 def test_frames_of_another_size_begin_anew(late: Pipeline) -> None:
     small = pictures(4)
     frames = [small[0], small[1], np.vstack([small[2], small[3]]), small[2]]

@@ -32,7 +32,8 @@ _DESCRIPTIONS: Final = (
 _FIRST: Final = ("model_index.json", "config.json", "vocab.json", "pytorch_lora_weights.safetensors")
 """Files by which a repository's folder is found in the cache: each has one of them."""
 _PATIENCE: Final = 30.0
-_OUR_OWN: Final = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+_OUR_OWN: Final = ("ENOSPC", "EDQUOT", "EACCES", "EROFS")
+"""Errors of this machine's disk, by name: not every system has each."""
 
 
 def is_id(name: str) -> bool:
@@ -123,7 +124,7 @@ def fetched(name: str, only: Sequence[str] = ()) -> Path:
         reason = "it is not there, or not for everybody" if status in (401, 403, 404) else f"it answers {status}"
         raise MirageRuntimeError(f"{name} is no path here, and the hub does not give it: {reason}") from None
     except OSError as error:
-        if error.errno in _OUR_OWN:
+        if errno.errorcode.get(error.errno or 0) in _OUR_OWN:
             raise MirageRuntimeError(f"{name} cannot be kept here: {error.strerror}") from None
         raise _unreachable(name, error) from None
     except Exception as error:  # which kinds there are depends on the hub's version
