@@ -368,7 +368,8 @@ def compile_(
     engine: Annotated[str, typer.Option(help="What to compile for: tensorrt or openvino.")] = "tensorrt",
     size: Annotated[str, typer.Option(metavar="WxH", help="The size that it is to be fastest at.")] = "512x512",
     target: Annotated[
-        list[str] | None, typer.Option("--targets", metavar="SM", help="Cards, such as sm89,sm120; default: all.")
+        list[str] | None,
+        typer.Option("--targets", metavar="SM", help="Cards, as sm75 (20 series); default: 30 and later."),
     ] = None,
     batch: Annotated[
         int, typer.Option(min=1, max=4, help="Frames at once, for serve --stream-batch: as many as there are steps.")
